@@ -1,0 +1,107 @@
+"""What a caller asked for: paging, filters and sorting, read and refused as the page says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from airflow_provider_a360.sandbox.flow import Span
+from airflow_provider_a360.sandbox.knobs import Knobs
+
+MOST_ROWS = 100
+"""The page's maximum for `limit`, everywhere but in the flow list."""
+
+
+class Refusal(Exception):  # noqa: N818  (an answer, not a fault of ours)
+    """A request that the service answers with an error."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def invalid(**messages: str) -> Refusal:
+    """The 400 that the page shows under "Request errors"."""
+    return Refusal(400, {"type": "validation_error", "messages": {name: [text] for name, text in messages.items()}})
+
+
+def not_found() -> Refusal:
+    """404: an unknown id, or no data. The page doesn't show its body."""
+    return Refusal(404, {"message": "Not found", "error_code": 404})
+
+
+def paging(query: Mapping[str, str], *, demanded: bool = True, most: int | None = MOST_ROWS) -> tuple[int, int]:
+    """`limit` and `offset`; both missing ones are named at once, as in the page's sample."""
+    messages: dict[str, str] = {}
+    numbers = {"limit": MOST_ROWS, "offset": 0}
+    for name, least in (("limit", 1), ("offset", 0)):
+        text = query.get(name, "")
+        if not text:
+            if demanded:
+                messages[name] = f"The {name} field is required."
+        elif not text.removeprefix("-").isdecimal():
+            messages[name] = f"The {name} must be an integer."
+        elif int(text) < least:
+            messages[name] = f"The {name} must be at least {least}."
+        elif name == "limit" and most is not None and int(text) > most:
+            messages[name] = f"The limit may not be greater than {most}."
+        else:
+            numbers[name] = int(text)
+    if messages:
+        raise invalid(**messages)
+    return numbers["limit"], numbers["offset"]
+
+
+def span_of(query: Mapping[str, str], knobs: Knobs) -> Span:
+    """The moments that the `filter` parameter means, by the service's own idea of a day."""
+    text = query.get("filter", "")
+    if not text:
+        raise invalid(filter="The filter field is required.")
+    try:
+        since, until = _bounds(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise invalid(filter="The filter must be a valid JSON string.") from None
+    midnight = timedelta(hours=-knobs.day_offset_hours)
+    beyond = timedelta(days=1) if knobs.lte_includes_day else timedelta(seconds=1)
+    return (
+        None if since is None else datetime.combine(since, time(), UTC) + midnight,
+        None if until is None else datetime.combine(until, time(), UTC) + midnight + beyond,
+    )
+
+
+def _bounds(form: dict[str, Any]) -> tuple[date | None, date | None]:
+    """The two dates of a filter in the page's form; ValueError for any other."""
+    bounds: list[date | None] = []
+    fields = dict(form["fields"])
+    for name, expression in (("send_date_from", "gte"), ("send_date_to", "lte")):
+        wanted = fields.pop(name, None)
+        if wanted is None:
+            bounds.append(None)
+            continue
+        if (
+            wanted["name"] != "user_stat_date"
+            or wanted["expression"] != expression
+            or len(wanted["value"]) != len("2020-10-01")
+        ):
+            raise ValueError(name)
+        bounds.append(date.fromisoformat(wanted["value"]))
+    if form["type"] != "group" or form["expression"] != "and" or fields or bounds == [None, None]:
+        raise ValueError(form)
+    return bounds[0], bounds[1]
+
+
+def sorting(query: Mapping[str, str], fields: set[str]) -> tuple[str | None, bool]:
+    """The field to sort by (None: by time) and whether the highest comes first.
+
+    The page's words are odd: "asc - from highest to lowest, desc - from lowest to highest".
+    """
+    field = query.get("sortField") or None
+    direction = query.get("sortDirection") or "asc"
+    if direction not in {"asc", "desc"}:
+        raise invalid(sortDirection="The selected sort direction is invalid.")
+    if field is not None and field not in fields:
+        raise invalid(sortField="The selected sort field is invalid.")
+    return field, direction == "asc"

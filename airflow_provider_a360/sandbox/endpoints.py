@@ -1,0 +1,240 @@
+"""Every endpoint of the page, answered from an account. Who may ask, how often, and faults are none of its business."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_a360.sandbox import shapes
+from airflow_provider_a360.sandbox.account import Account
+from airflow_provider_a360.sandbox.asking import Refusal, invalid, not_found, paging, sorting, span_of
+from airflow_provider_a360.sandbox.flow import ALWAYS, Conversion, Element, Event, Flow, Span, cut
+from airflow_provider_a360.sandbox.growth import Growth
+from airflow_provider_a360.sandbox.knobs import Knobs
+
+_encode = msgspec.json.Encoder().encode
+_OPERATORS = {"filter", "trigger", "goal", "action"}
+_LISTED = {"maintrigger": "main-trigger", "email": "email", "push": "push", "sms": "sms"} | dict.fromkeys(
+    _OPERATORS, "flow-operator"
+)
+_FLOW_TYPES = {"maintrigger", "email", "push", "sms", "filter", "action", "goal", "trigger"}
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """A response of JSON."""
+    return Response(_encode(body), status, media_type="application/json")
+
+
+async def form_of(request: Request) -> dict[str, Any]:
+    """The fields of a POST, sent as JSON or as a form."""
+    body = await request.body()
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            fields = json.loads(body or b"{}")
+        except ValueError:
+            raise Refusal(400, {"message": "Invalid JSON", "error_code": 400}) from None
+        return fields if isinstance(fields, dict) else {}
+    return dict(parse_qsl(body.decode(errors="replace")))
+
+
+class Endpoints:
+    """The routes under /a360, and /user/info."""
+
+    def __init__(self, account: Account, knobs: Knobs, growth: Growth) -> None:
+        self._account = account
+        self._knobs = knobs
+        self._growth = growth
+
+    def app(self) -> Starlette:
+        """All routes, as one application."""
+        flow, stats = "/a360/autoresponders/{id:int}", "/a360/stats/{path}/{id:int}"
+        listed, filtered = flow + "/conversions/list", "/group-stat-filtered"
+        gets: dict[str, Callable[[Request], Any]] = {
+            "/user/info": lambda _: {"id": 7136062, "name": "Sandbox", "email": "owner@example.com"},
+            "/a360/autoresponders/list": self._flows,
+            flow: lambda request: shapes.flow_detail(self._flow(request)),
+            flow + filtered: self._flow_filtered,
+            flow + "/total-stats": self._total_stats,
+            flow + "/conversions": self._summary,
+            flow + "/conversions" + filtered: self._summary_filtered,
+            stats + "/group-stat": lambda request: {"data": shapes.element_stats(self._element(request))},
+            stats + filtered: self._element_filtered,
+            stats + "/addresses": self._contacts,
+            listed + "/{kind}": self._conversions,
+            listed + "/goal/{goal:int}": self._conversions,
+            # The page says `goals` in the filtered path of all goals, and `goal` everywhere else.
+            listed + "/{kind}" + filtered: self._conversions_filtered,
+            listed + "/goal/{goal:int}" + filtered: self._conversions_filtered,
+        }
+        routes = [Route(path, _answering(handler), methods=["GET"]) for path, handler in gets.items()]
+        routes.append(Route("/a360/events/delete-log", self._delete_log, methods=["POST"]))
+        return Starlette(routes=routes, exception_handlers={Refusal: _refuse, 404: _no_route, 405: _no_route})
+
+    def _flow(self, request: Request) -> Flow:
+        flow = self._account.flow(request.path_params["id"])
+        if flow is None:
+            raise not_found()
+        return flow
+
+    def _element(self, request: Request, *, types: set[str] | None = None) -> Element:
+        path = request.path_params["path"]
+        wanted = types or {"maintrigger" if path == "main-trigger" else path}
+        element = self._account.element(request.path_params["id"])
+        if element is None or element.type not in wanted:
+            raise not_found()
+        return element
+
+    def _flows(self, request: Request) -> Any:
+        limit, offset = paging(request.query_params, demanded=False, most=None)
+        rows = self._page(self._account.flows, limit, offset)
+        return {"data": [shapes.flow_in_list(flow) for flow in rows]}
+
+    def _flow_filtered(self, request: Request) -> Any:
+        flow, span = self._flow(request), span_of(request.query_params, self._knobs)
+        paging(request.query_params, demanded=False)
+        return {"data": shapes.flow_filtered(flow, span, len(self._converted(flow, "all", None, span)))}
+
+    def _total_stats(self, request: Request) -> Any:
+        flow_type = request.query_params.get("flow_type")
+        if flow_type is not None and flow_type not in _FLOW_TYPES:
+            raise invalid(flow_type="The selected flow type is invalid.")
+        return shapes.total_stats(self._flow(request), flow_type, deleted=request.query_params.get("deleted") == "1")
+
+    def _element_filtered(self, request: Request) -> Any:
+        path, types = request.path_params["path"], None
+        if self._knobs.condition_path == "email":
+            types = {"email": {"email", "trigger"}, "trigger": {""}}.get(path)
+        element, span = self._element(request, types=types), span_of(request.query_params, self._knobs)
+        paging(request.query_params, demanded=False)
+        if (
+            self._knobs.empty_statistics == "404"
+            and element.count("executed", span) == 0
+            and not any(element.count(counter, span) for counter in shapes.TOTAL_COUNTERS.get(element.type, ()))
+        ):
+            raise not_found()
+        return {"data": shapes.element_filtered(element, span)}
+
+    def _contacts(self, request: Request) -> Any:
+        path = request.path_params["path"]
+        element = self._element(request, types={kind for kind, listed in _LISTED.items() if listed == path} or {""})
+        limit, offset = paging(request.query_params)
+        total = len(element.events)
+        fields = {
+            "id",
+            *(shapes.contact_row(element, element.events[0]) if total else ("execution_date", "sent_date")),
+        } - {"price"}
+        field, highest_first = sorting(request.query_params, fields)
+
+        def rank(event: Event) -> Any:
+            value = (
+                event.at if field is None else event.id if field == "id" else shapes.contact_row(element, event)[field]
+            )
+            return value is not None, "" if value is None else value, event.id
+
+        events = element.cached(("sorted", field), lambda: sorted(element.events, key=rank))
+        rows = self._page(events, limit, offset, newest_first=highest_first)
+        return {"data": [shapes.contact_row(element, event) for event in rows], "total": total}
+
+    def _summary(self, request: Request) -> Any:
+        flow = self._flow(request)
+        return {"data": self._summary_of(flow, ALWAYS, flow.goals)}
+
+    def _summary_filtered(self, request: Request) -> Any:
+        flow, span = self._flow(request), span_of(request.query_params, self._knobs)
+        limit, offset = paging(request.query_params, demanded=False)
+        return {"data": self._summary_of(flow, span, flow.goals[offset : offset + limit])}
+
+    def _summary_of(self, flow: Flow, span: Span, goals: list[Element]) -> shapes.Json:
+        counts = Counter(row.element_id for row in self._converted(flow, "all", None, span))
+        return shapes.conversion_summary(flow, counts, goals)
+
+    def _conversions(self, request: Request) -> Any:
+        return self._conversion_list(request, self._kind(request, goals="goal"), ALWAYS)
+
+    def _conversions_filtered(self, request: Request) -> Any:
+        return self._conversion_list(
+            request, self._kind(request, goals="goals"), span_of(request.query_params, self._knobs)
+        )
+
+    def _kind(self, request: Request, goals: str) -> str:
+        kinds = {"all": "all", "maintrigger": "maintrigger", goals: "goal"}
+        kind = request.path_params.get("kind")
+        if kind is None:
+            return "goal"
+        if kind not in kinds:
+            raise not_found()
+        return kinds[kind]
+
+    def _conversion_list(self, request: Request, kind: str, span: Span) -> Any:
+        flow, goal_id = self._flow(request), request.path_params.get("goal")
+        if goal_id is not None and not any(
+            element.id == goal_id for element in flow.elements if element.type == "goal"
+        ):
+            raise not_found()
+        limit, offset = paging(request.query_params)
+        self._growth.turn(self._knobs, flow, self._converted(flow, kind, goal_id, span))
+        rows = self._converted(flow, kind, goal_id, span)
+        page = self._page(rows, limit, offset, newest_first=True)
+        return {"total": len(rows), "items": [shapes.conversion_row(row) for row in page]}
+
+    def _converted(self, flow: Flow, kind: str, goal_id: int | None, span: Span) -> Sequence[Conversion]:
+        """Conversions that a list or count is about, oldest first."""
+        rows = flow.conversions_of(kind, goal_id)
+        if span == ALWAYS:
+            return rows
+        date_of = attrgetter(self._knobs.filter_by)
+
+        def chosen() -> Sequence[Conversion]:
+            if self._knobs.filter_by == "conversion_date":
+                low, high = cut(rows, span, date_of)
+                return rows[low:high]
+            since, until = span
+            return [row for row in rows if (not since or date_of(row) >= since) and (not until or date_of(row) < until)]
+
+        return flow.cached((kind, goal_id, span, self._knobs.filter_by), chosen)
+
+    def _page(self, rows: Sequence[Any], limit: int, offset: int, *, newest_first: bool = False) -> Sequence[Any]:
+        if offset >= len(rows) and (self._knobs.past_end if rows else self._knobs.empty_list) == "404":
+            raise not_found()
+        if newest_first:
+            end = max(0, len(rows) - offset)
+            return rows[max(0, end - limit) : end][::-1]
+        return rows[offset : offset + limit]
+
+    async def _delete_log(self, request: Request) -> Response:
+        fields = await form_of(request)
+        given = {name: str(fields[name]) for name in ("event_id", "email", "phone") if fields.get(name)}
+        if not given:
+            raise invalid(event_id="The event_id field is required when none of email / phone are present.")
+        if not given.get("event_id", "0").isdecimal():
+            raise invalid(event_id="The event_id must be an integer.")
+        event_id = int(given["event_id"]) if "event_id" in given else None
+        self._account.delete_logs(event_id, given.get("email"), given.get("phone"))
+        return json_response({"result": True, "message": "Ok"})
+
+
+def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
+        return json_response(handler(request))
+
+    return answer
+
+
+def _refuse(_: Request, refusal: Exception) -> Response:
+    if not isinstance(refusal, Refusal):
+        raise refusal
+    return json_response(refusal.body, refusal.status)
+
+
+def _no_route(_: Request, __: Exception) -> Response:
+    return json_response(not_found().body, 404)

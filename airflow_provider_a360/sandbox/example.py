@@ -1,0 +1,146 @@
+"""The flows of a generated account and how contacts walk through them. Ids are those of the page's samples where it has one."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from airflow_provider_a360.sandbox.flow import Element, Flow
+from airflow_provider_a360.sandbox.journeys import DAY, Plan, Walk
+
+MAIN_FLOW = 292692
+WELCOME_FLOW = 281013
+PAUSED_FLOW = 303101
+EMPTY_FLOW = 304201
+NEW_FLOW = 305301
+
+START, FILTER, PAID, ACTION, SMS, EMAIL, PUSH, MESSENGER, CONDITION, REVIEWED, OLD_EMAIL = range(641433, 641444)
+WELCOME_START, WELCOME_EMAIL, WELCOME_FILTER, WELCOME_GOAL, WELCOME_OLD_SMS = range(467510, 467515)
+WELCOME_PUSH, WELCOME_SMS = 486649, 486657
+PAUSED_START, PAUSED_EMAIL, PAUSED_GOAL = range(650001, 650004)
+EMPTY_START, EMPTY_EMAIL, EMPTY_GOAL = range(651001, 651004)
+NEW_START, NEW_EMAIL = range(652001, 652003)
+
+EVENT_NUMBER = 5501
+"""The Event Manager's number of the event that starts the main flow, as `delete-log` takes it."""
+
+
+def example_flows(opened: date, now: datetime) -> list[Flow]:
+    """The flows of an account opened on a day, as they are set up, before anything has happened in them."""
+    at = datetime.combine(opened, time(8, 42, 47), UTC) - DAY
+    new = now.replace(microsecond=0) - timedelta(hours=2)
+
+    def elements(*wanted: tuple[int, str, str], since: datetime = at) -> list[Element]:
+        return [Element(number, kind, since, name) for number, kind, name in wanted]
+
+    main = elements(
+        (START, "maintrigger", ""),
+        (FILTER, "filter", ""),
+        (PAID, "goal", "Order paid"),
+        (ACTION, "action", ""),
+        (SMS, "sms", "Your order is on its way"),
+        (EMAIL, "email", "Thank you for your order"),
+        (PUSH, "push", "Tell us what you think"),
+        (MESSENGER, "messenger", ""),
+        (CONDITION, "trigger", ""),
+        (REVIEWED, "goal", "Review written"),
+        (OLD_EMAIL, "email", "A first try, taken out of the flow since"),
+    )
+    main[-1].deleted = True
+    welcome = elements(
+        (WELCOME_START, "maintrigger", ""),
+        (WELCOME_EMAIL, "email", "Welcome, and what you can do here"),
+        (WELCOME_FILTER, "filter", ""),
+        (WELCOME_PUSH, "push", "A word of welcome"),
+        (WELCOME_SMS, "sms", "Welcome"),
+        (WELCOME_GOAL, "goal", "Profile filled in"),
+        (WELCOME_OLD_SMS, "sms", "An early text, taken out since"),
+    )
+    welcome[-1].deleted = True
+    paused = elements(
+        (PAUSED_START, "maintrigger", ""),
+        (PAUSED_EMAIL, "email", "Monthly offer"),
+        (PAUSED_GOAL, "goal", "Offer taken"),
+    )
+    empty = elements(
+        (EMPTY_START, "maintrigger", ""),
+        (EMPTY_EMAIL, "email", "Nobody had this yet"),
+        (EMPTY_GOAL, "goal", "Nobody's goal"),
+    )
+    fresh = elements((NEW_START, "maintrigger", ""), (NEW_EMAIL, "email", "Still a draft"), since=new)
+    return [
+        Flow(MAIN_FLOW, "Order follow-up", 1, at, at, main),
+        Flow(WELCOME_FLOW, "Welcome series", 1, at, at, welcome),
+        Flow(PAUSED_FLOW, "Monthly offer", 3, at, at, paused),
+        Flow(EMPTY_FLOW, "Nobody came", 1, at, at, empty),
+        Flow(NEW_FLOW, "New automation", 0, new, new, fresh),
+    ]
+
+
+def _first_week(day: date) -> bool:
+    return day.day <= 7
+
+
+def _follow_up(walk: Walk) -> None:
+    midnight = datetime.combine(walk.day, time(), UTC) + DAY
+    # The first three journeys of every day convert within a minute of UTC midnight, one of them on its very second.
+    near = {
+        0: (midnight - timedelta(minutes=5), midnight),
+        1: (midnight - timedelta(seconds=110), midnight - timedelta(seconds=1)),
+    }
+    near[2] = (midnight - DAY, midnight - DAY + timedelta(seconds=40))
+    paid_at: datetime | None = None
+    if walk.number in near:
+        walk.start, paid_at = near[walk.number]
+    start = walk.execute(START, walk.start)
+    if paid_at is None and walk.chance(0.03):
+        walk.step(START, "deleted", start + walk.wait(10, 3_600))
+        return
+    walk.send_email(EMAIL, start + walk.wait(2, 20))
+    if _first_week(walk.day) and walk.chance(0.5):
+        walk.send_email(OLD_EMAIL, start + walk.wait(20, 40))
+    if walk.branch(FILTER, start + walk.wait(2, 30)):
+        walk.execute(ACTION, start + walk.wait(30, 60))
+    if walk.chance(0.4):
+        walk.send_sms(SMS, start + walk.wait(60, 7_200))
+    if walk.chance(0.3):
+        walk.send_push(PUSH, start + walk.wait(60, 86_400))
+    if walk.chance(0.2):
+        walk.execute(MESSENGER, start + walk.wait(60, 3_600))
+    opened_it = walk.branch(CONDITION, start + walk.wait(3_600, 7_200))
+    if paid_at is not None:
+        walk.reach_goal(PAID, paid_at)
+    elif walk.chance(0.45):
+        walk.reach_goal(PAID, start + walk.wait(3, 10 * 86_400))
+    if opened_it and walk.chance(0.3):
+        walk.reach_goal(REVIEWED, start + walk.wait(7_200, 12 * 86_400))
+    if walk.chance(0.12):
+        walk.step(START, "conversion", start + walk.wait(9, 9 * 86_400))
+
+
+def _welcome(walk: Walk) -> None:
+    start = walk.execute(WELCOME_START, walk.start)
+    walk.send_email(WELCOME_EMAIL, start + walk.wait(2, 60))
+    if _first_week(walk.day) and walk.chance(0.5):
+        walk.send_sms(WELCOME_OLD_SMS, start + walk.wait(20, 40))
+    if walk.branch(WELCOME_FILTER, start + walk.wait(60, 600)):
+        walk.send_sms(WELCOME_SMS, start + walk.wait(600, 86_400))
+    else:
+        walk.send_push(WELCOME_PUSH, start + walk.wait(600, 86_400))
+    if walk.chance(0.5):
+        walk.reach_goal(WELCOME_GOAL, start + walk.wait(60, 10 * 86_400))
+
+
+def _monthly_offer(walk: Walk) -> None:
+    start = walk.execute(PAUSED_START, walk.start)
+    walk.send_email(PAUSED_EMAIL, start + walk.wait(2, 60))
+    if walk.chance(0.3):
+        walk.reach_goal(PAUSED_GOAL, start + walk.wait(60, 9 * 86_400))
+    if walk.chance(0.1):
+        walk.step(PAUSED_START, "conversion", start + walk.wait(60, 3_600))
+
+
+PLANS = (
+    Plan(MAIN_FLOW, lambda day: 12 + day.toordinal() % 7, _follow_up),
+    Plan(WELCOME_FLOW, lambda day: 4 + day.toordinal() % 3, _welcome),
+    Plan(PAUSED_FLOW, lambda day: 6 if _first_week(day) else 0, _monthly_offer),
+)

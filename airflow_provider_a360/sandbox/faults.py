@@ -1,0 +1,109 @@
+"""What goes wrong between a client and the service: its rate limit, answers that fail, bodies that break off."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from random import Random
+from time import monotonic
+from typing import Any
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Send
+
+from airflow_provider_a360.sandbox.knobs import Knobs
+
+_BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_NOT_JSON = "<html><body>We are updating the service and will be back in a minute.</body></html>"
+_BODY_FAULTS = ("truncated", "html", "reset", "stall")
+
+
+class RateLimit:
+    """The account's limit: any one second holds at most so many requests. Refused ones don't count."""
+
+    def __init__(self, knobs: Knobs) -> None:
+        self._knobs = knobs
+        self._passed: deque[float] = deque()
+
+    def exceeded(self) -> bool:
+        """Count a request; True where it is one too many."""
+        most, now = self._knobs.requests_per_second, monotonic()
+        if not most:
+            return False
+        while self._passed and self._passed[0] <= now - 1:
+            self._passed.popleft()
+        if len(self._passed) >= most:
+            return True
+        self._passed.append(now)
+        return False
+
+    def refusal(self) -> Response:
+        """The answer over the limit, in the style that the knob says."""
+        style = self._knobs.rate_limit_style
+        if style.startswith("2020202020"):
+            return JSONResponse({"message": "Too many requests", "error_code": 2020202020}, int(style[-3:]))
+        headers = {}
+        if style == "429-seconds":
+            headers["Retry-After"] = "1"
+        elif style == "429-date":
+            # A date has whole seconds only, so one second from now may be none: say two.
+            headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+        return JSONResponse({"message": "Too many requests", "error_code": 429}, 429, headers)
+
+
+class Faults:
+    """Decides for each request, from the seed and the request's number alone, what goes wrong with it."""
+
+    def __init__(self, knobs: Knobs, seed: int) -> None:
+        self._knobs = knobs
+        self._seed = seed
+        self._limit = RateLimit(knobs)
+        self._number = 0
+
+    def before(self, path: str) -> Response | None:
+        """An answer that stands in for the service's own, or None."""
+        self._number += 1
+        if self._limit.exceeded() or self._meets("429", self._knobs.share_429):
+            return self._limit.refusal()
+        if self._meets("5xx", self._knobs.share_5xx):
+            return HTMLResponse(_BAD_GATEWAY, 502)
+        if path == "/oauth/access_token" and self._meets("token", self._knobs.share_token_502):
+            return HTMLResponse(_BAD_GATEWAY, 502)
+        return None
+
+    def body_fault(self) -> str | None:
+        """What breaks the body of the present request's answer, or None."""
+        return next((name for name in _BODY_FAULTS if self._meets(name, getattr(self._knobs, f"share_{name}"))), None)
+
+    def _meets(self, name: str, share: float) -> bool:
+        return share > 0 and Random(f"{self._seed}/{self._number}/{name}").random() < share
+
+    async def deliver(self, response: Response, fault: str | None, receive: Receive, send: Send) -> None:
+        """Send a response, broken as the fault says."""
+        if fault == "html":
+            response = HTMLResponse(_NOT_JSON)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        body = bytes(response.body)
+        if fault in {None, "html"}:
+            await send({"type": "http.response.body", "body": body})
+            return
+        half = len(body) // 2
+        await send({"type": "http.response.body", "body": body[:half], "more_body": True})
+        if fault == "stall":
+            await asyncio.sleep(self._knobs.stall_seconds)
+            await send({"type": "http.response.body", "body": body[half:]})
+            return
+        # ASGI has no word for breaking a connection off, so this reaches for uvicorn's own transport.
+        transport: Any = send.__self__.transport  # type: ignore[attr-defined]
+        if fault == "reset":
+            await asyncio.sleep(0.01)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+        while (await receive())["type"] != "http.disconnect":
+            pass

@@ -1,0 +1,33 @@
+"""Conversion lists that don't hold still while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from airflow_provider_a360.sandbox.flow import Conversion, Flow
+from airflow_provider_a360.sandbox.knobs import Knobs
+
+
+class Growth:
+    """Adds rows at the head of the list that is being read, and removes some from anywhere in it.
+
+    A new row bears the dates of the list's newest one, so that it belongs in the list however that is filtered, and a higher id.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._dice = Random(seed)
+        self._requests = 0
+
+    def turn(self, knobs: Knobs, flow: Flow, rows: Sequence[Conversion]) -> None:
+        """Count a request of a list (oldest first), and change the list where one is due."""
+        self._requests += 1
+        if not knobs.grow_every or self._requests % knobs.grow_every or not rows:
+            return
+        leaving = self._dice.sample(range(len(rows)), min(knobs.remove_rows, len(rows) - 1))
+        last_id = max(row.id for row in flow.conversions)
+        for number in range(knobs.grow_rows):
+            flow.convert(replace(rows[-1], id=last_id + 1 + number))
+        for index in leaving:
+            flow.forget(rows[index])

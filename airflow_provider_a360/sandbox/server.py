@@ -1,0 +1,208 @@
+"""The account over HTTP: a server on this machine, in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from airflow_provider_a360.sandbox.account import Account
+from airflow_provider_a360.sandbox.asking import Refusal
+from airflow_provider_a360.sandbox.endpoints import Endpoints, form_of, json_response
+from airflow_provider_a360.sandbox.faults import Faults
+from airflow_provider_a360.sandbox.growth import Growth
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.tokens import API_KEY, CLIENT_ID, CLIENT_SECRET, Tokens
+
+TOKEN_PATH = "/oauth/access_token"  # noqa: S105  (a path)
+_QUERY = ("filter", "limit", "offset", "sortField", "sortDirection", "flow_type", "deleted")
+_MOST_SEEN = 200_000
+
+
+@dataclass(slots=True)
+class Seen:
+    """A request that came: its time is `time.monotonic()`; `status` is 0 until it is answered.
+
+    `query` holds the page's own parameters only, so no address and no secret is ever kept.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+    at: float
+    had_bearer: bool
+
+
+class Sandbox:
+    """An A360 service with a made-up account, on 127.0.0.1. Runs between entering and leaving a `with`.
+
+    `account` is generated from the seed where none is given. `clock` (aware UTC) says what time the account lives in; left out,
+    it is the present, or for an account generated for another moment, that moment and what has passed since.
+    """
+
+    client_id = CLIENT_ID
+    client_secret = CLIENT_SECRET
+    api_key = API_KEY
+
+    def __init__(
+        self,
+        account: Account | None = None,
+        *,
+        seed: int = 1,
+        knobs: Knobs | None = None,
+        port: int = 0,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.knobs = knobs or Knobs()
+        self.account = account or Account.generate(seed=seed, now=clock() if clock else None)
+        self.requests: list[Seen] = []
+        self._clock = clock or _running_on(self.account.opened)
+        self._tokens = Tokens(self.knobs)
+        self._faults = Faults(self.knobs, seed)
+        self._app = Endpoints(self.account, self.knobs, Growth(seed)).app()
+        self._prepared: list[tuple[str, Response]] = []
+        self._socket = socket.create_server(("127.0.0.1", port))
+        # A pause between two requests of a test must not end its connection.
+        config = uvicorn.Config(
+            self._serve,
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=90,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="a360-sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The base URL: what stands for https://api.sendpulse.com."""
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @property
+    def connection_uri(self) -> str:
+        """What AIRFLOW_CONN_A360_DEFAULT has to be: an Airflow connection in its JSON form."""
+        return json.dumps(
+            {"conn_type": "a360", "login": self.client_id, "password": self.client_secret, "host": self.url}
+        )
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            sleep(0.001)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def serve_forever(self) -> None:
+        """Serve until interrupted, for the command line; inside a `with` or by itself."""
+        if not self._thread.is_alive():
+            self.__enter__()
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            self.__exit__(None, None, None)
+
+    def answer_next(
+        self,
+        path_prefix: str,
+        *,
+        status: int = 200,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+    ) -> None:
+        """Give the next requests whose path starts so this answer instead of their own, limits and tokens aside.
+
+        A `body` of text or bytes goes out as it is, anything else as JSON; None is an empty body.
+        """
+        if body is None or isinstance(body, str | bytes):
+            response = Response(body, status, headers)
+        else:
+            response = json_response(body, status)
+            response.headers.update(headers or {})
+        self._prepared.extend([(path_prefix, response)] * times)
+
+    def revoke_tokens(self) -> None:
+        """Let every token given out so far be refused."""
+        self._tokens.revoke()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        seen = self._note(request)
+        response = self._take_prepared(request.url.path)
+        fault = None
+        if response is None:
+            response = self._faults.before(request.url.path)
+            if response is None:
+                response = await self._respond(request)
+                fault = self._faults.body_fault() if request.method == "GET" else None
+        if self.knobs.latency:
+            await asyncio.sleep(self.knobs.latency)
+        seen.status = 200 if fault == "html" else response.status_code
+        await self._faults.deliver(response, fault, receive, send)
+
+    def _note(self, request: Request) -> Seen:
+        if len(self.requests) >= _MOST_SEEN:
+            del self.requests[: _MOST_SEEN // 2]
+        query = {name: request.query_params[name] for name in _QUERY if name in request.query_params}
+        seen = Seen(request.method, request.url.path, query, 0, monotonic(), "authorization" in request.headers)
+        self.requests.append(seen)
+        return seen
+
+    def _take_prepared(self, path: str) -> Response | None:
+        for index, (prefix, response) in enumerate(self._prepared):
+            if path.startswith(prefix):
+                del self._prepared[index]
+                return response
+        return None
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            if request.url.path == TOKEN_PATH and request.method == "POST":
+                return json_response(self._tokens.issue(await form_of(request)))
+        except Refusal as refusal:
+            return json_response(refusal.body, refusal.status)
+        if not self._tokens.admit(request.headers.get("authorization", "")):
+            return json_response({"message": "Unauthorized!", "error_code": 401}, 401)
+        self.account.advance(self._clock())
+        return await _captured(self._app, request)
+
+
+def _running_on(opened: datetime | None) -> Callable[[], datetime]:
+    offset = (opened - datetime.now(UTC)) if opened else timedelta()
+    return lambda: datetime.now(UTC) + offset
+
+
+async def _captured(app: Callable[[Scope, Receive, Send], Any], request: Request) -> Response:
+    """The whole response of an application, so that it can be held back or broken before it is sent."""
+    start: Message = {}
+    body = bytearray()
+
+    async def keep(message: Message) -> None:
+        start.update(message) if message["type"] == "http.response.start" else body.extend(message.get("body", b""))
+
+    await app(request.scope, request.receive, keep)
+    response = Response(bytes(body), start["status"])
+    response.raw_headers = list(start["headers"])
+    return response

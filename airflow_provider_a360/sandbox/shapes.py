@@ -1,0 +1,288 @@
+"""The page's shapes: what an account holds, as the service prints it. One function for each sample of the page."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_a360.sandbox.flow import ALWAYS, Contact, Conversion, Element, Event, Flow, Span
+
+Json = dict[str, Any]
+
+# The page's sample of a flow was created at 11:06:25 and its elements at 14:06:25.
+_ELEMENTS_CLOCK = timedelta(hours=3)
+
+_EMAIL_STATUSES = (
+    "sent", "sent", "not delivered for other reasons", "unsubscribed", "rejected by service", "wrong email address",
+    "temporarily unavailable", "email address does not exist", "server rejected email address because of spam",
+    "user complained about spam", "mailbox is full", "domain does not exist", "sent", "sent", "bad recipient",
+)  # fmt: skip
+_BRANCHES = ("executed", "positive", "negative", "stopped")
+
+TOTAL_COUNTERS: dict[str, tuple[str, ...]] = {
+    "maintrigger": ("executed", "deleted"),
+    "filter": _BRANCHES,
+    "trigger": _BRANCHES,
+    "goal": ("executed",),
+    "action": ("executed",),
+    "sms": ("executed", "sent", "delivered", "errors"),
+    "email": ("sent", "errors", "opened", "clicked", "marked_as_spam", "unsubscribed", "delivered"),
+    "push": ("sent", "delivered", "clicked", "errors"),
+    "messenger": ("executed", "sent"),
+}
+"""An element's counters in `total-stats`, by type. Filtered statistics have the same, as strings."""
+
+PLAIN_COUNTERS: dict[str, tuple[str, ...]] = {
+    **TOTAL_COUNTERS,
+    "email": ("sent", "delivered", "opened", "clicked", "errors", "unsubscribed", "marked_as_spam"),
+    "goal": ("executed", "sent", "delivered", "opened", "clicked", "errors"),
+    "sms": ("executed", "sent", "delivered", "opened", "clicked", "errors"),
+}
+"""An element's counters in `group-stat`, by type."""
+
+
+def moment(at: datetime | None) -> str | None:
+    """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
+    return None if at is None else str(at)[:19]
+
+
+def flow_in_list(flow: Flow) -> Json:
+    """A flow of `autoresponders/list`."""
+    main_data = {
+        "id": flow.id,
+        "type": "series",
+        "automation_name": flow.name,
+        "address_book_id": "0",
+        "sender_email_id": "120575",
+        "sender_email_address": "shop@example.com",
+        "sender_email_name": "Shop",
+        "sent_time_hour": "14",
+        "sent_time_min": "10",
+        "utm_term": "",
+        "utm_content": "",
+        "utm_campaign": "",
+        "utm_source": "SendPulse",
+        "utm_medium": "email",
+        "task_lang": "en",
+        "aWeekDays": [1] * 7,
+    }
+    return {
+        "id": flow.id,
+        "name": flow.name,
+        "status": flow.status,
+        "main_data": main_data,
+        "created": moment(flow.created),
+        "changed": moment(flow.changed),
+    }
+
+
+def _head(flow: Flow) -> Json:
+    return {
+        "id": flow.id,
+        "name": flow.name,
+        "status": flow.status,
+        "created": moment(flow.created),
+        "changed": moment(flow.changed),
+    }
+
+
+def _created(element: Element) -> str | None:
+    return moment(element.created + _ELEMENTS_CLOCK)
+
+
+def _task(element: Element) -> Json | None:
+    task: Json = {"id": 12_000_000 + element.id}
+    if element.type == "email":
+        task |= {
+            "address_book_id": 0,
+            "message_title": element.name,
+            "sender_mail_address": "shop@example.com",
+            "sender_mail_name": "Shop",
+        }
+    elif element.type == "push":
+        icon = f"/files/push/7023639/tasks/{task['id']}/icons/577416720c24.png"
+        task |= {
+            "website_id": 14699,
+            "title": element.name,
+            "body": "Hello",
+            "icon": icon,
+            "url_for_click": "https://example.com",
+        }
+    elif element.type == "sms":
+        task |= {"address_book_id": 0, "sms_body": element.name, "sms_sender_name": "Shop"}
+    else:
+        return None
+    return {**task, "created": _created(element)}
+
+
+def flow_detail(flow: Flow) -> Json:
+    """`autoresponders/{ID}`, without a wrapper. Deleted elements are not in it."""
+    elements = [
+        {
+            "id": element.id,
+            "main_id": flow.id,
+            "af_type": element.type,
+            "created": _created(element),
+            "last_send": moment(element.last()),
+            "task": _task(element),
+        }
+        for element in flow.elements
+        if not element.deleted
+    ]
+    return {
+        "autoresponder": _head(flow),
+        "flows": elements,
+        "starts": flow.starts(),
+        "in_queue": flow.in_queue,
+        "end_count": max(0, flow.starts() - flow.in_queue),
+        "send_messages": flow.messages(),
+        "conversions": len(flow.conversions),
+    }
+
+
+def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
+    """`autoresponders/{ID}/group-stat-filtered`. The page doesn't show the answer: these are the flow's own counts, as strings."""
+    return {
+        "starts": str(flow.starts(span)),
+        "send_messages": str(flow.messages(span)),
+        "conversions": str(conversions),
+    }
+
+
+def total_stats(flow: Flow, flow_type: str | None, *, deleted: bool) -> Json:
+    """`total-stats`, without a wrapper: e-mail errors are `error` here."""
+    rows = []
+    for element in flow.elements:
+        if element.deleted is not deleted or flow_type not in {None, element.type}:
+            continue
+        counters = TOTAL_COUNTERS.get(element.type, ("executed",))
+        counts = {
+            "error" if (element.type, name) == ("email", "errors") else name: element.count(name) for name in counters
+        }
+        rows.append({"type": element.type, "flow_id": element.id, **counts, "last_send": moment(element.last())})
+    return {"autoresponder": _head(flow), "flows": rows}
+
+
+def element_stats(element: Element) -> Json:
+    """`group-stat` of an element: numbers."""
+    counts: Json = {name: element.count(name) for name in PLAIN_COUNTERS.get(element.type, ("executed",))}
+    if element.type == "goal":
+        counts["delivered"] = counts["executed"]
+    if element.type in {"goal", "sms"}:
+        counts |= {"opened": None, "clicked": None}
+    task = {"task": _task(element)} if element.type == "email" else {}
+    last_send = {} if element.type == "maintrigger" else {"last_send": moment(element.last())}
+    return {"flow_id": element.id, **task, **counts, **last_send}
+
+
+def element_filtered(element: Element, span: Span) -> Json:
+    """`group-stat-filtered` of an element: strings, and the page's exception for "Filter" and "Condition"."""
+    counters = TOTAL_COUNTERS.get(element.type, ("executed",))
+    if element.type in {"filter", "trigger"}:
+        # "Statistics on the executed and last_send parameters are given for the entire time": so says the page of these two.
+        counts = {name: element.count(name, ALWAYS if name == "executed" else span) for name in counters}
+        return {"flow_id": element.id, **counts, "last_send": moment(element.last())}
+    return {**{name: str(element.count(name, span)) for name in counters}, "last_send": moment(element.last(span))}
+
+
+def _addresses(contact: Contact, *, phone: str | int | None) -> Json:
+    email = contact.email
+    return {
+        "email": email,
+        "email_b64": None if email is None else b64encode(email.encode()).decode(),
+        "phone": phone,
+        "event_id": contact.event_id,
+    }
+
+
+def contact_row(element: Element, event: Event) -> Json:
+    """A row of an element's contact list, in the shape of its type. Phones are numbers where the page prints PHONE without quotes."""
+    contact, marks = event.contact, event.marks
+    digits = None if contact.phone is None else int(contact.phone)
+    if element.type == "maintrigger":
+        return {"flow_id": element.id, **_addresses(contact, phone=contact.phone), "execution_date": moment(event.at)}
+    if element.type == "email":
+        status = event.status if event.status is not None else int("delivered" in marks)
+        description = _EMAIL_STATUSES[status] if 0 <= status < len(_EMAIL_STATUSES) else "unknown"
+        return {
+            "id": event.id,
+            **_addresses(contact, phone=digits),
+            "delivered_status": status,
+            "delivered_status_description": description,
+            "is_spam": int("marked_as_spam" in marks),
+            "is_unsubscribe": int("unsubscribed" in marks),
+            "sent_date": moment(event.at),
+            "delivered_date": moment(marks.get("delivered")),
+            "open_date": moment(marks.get("opened")),
+            "redirect_date": moment(marks.get("clicked")),
+            "updated": moment(max([event.at, *marks.values()])),
+        }
+    if element.type == "push":
+        return {
+            "id": event.id,
+            **_addresses(contact, phone=digits),
+            "status": event.status or 0,
+            "is_sent": 1,
+            "is_delivered": int("delivered" in marks),
+            "is_redirected": int("clicked" in marks),
+            "sent_date": moment(event.at),
+        }
+    if element.type == "sms":
+        return {
+            "id": event.id,
+            "phone": digits,
+            "status": event.status if event.status is not None else 2 * ("delivered" in marks),
+            "event_id": contact.event_id,
+            "sender": "sendpulse",
+            "body": element.name,
+            "price": {"USD": "0.07900", "EUR": "0.06400", "GBP": "0.05600", "UAH": "1.93000"},
+            "cur": "USD",
+            "email": contact.email,
+            "sent_date": moment(event.at),
+        }
+    return {**_addresses(contact, phone=digits), "execution_date": moment(event.at)}
+
+
+def conversion_row(row: Conversion) -> Json:
+    """A row of a conversion list."""
+    return {
+        "id": row.id,
+        "conversion_type": row.conversion_type,
+        "flow_id": row.element_id,
+        "email": row.email,
+        "phone": row.phone,
+        "conversion_date": moment(row.conversion_date),
+        "start_date": moment(row.start_date),
+    }
+
+
+def conversion_summary(flow: Flow, counts: dict[int, int], goals: list[Element]) -> Json:
+    """`conversions` of a flow. `counts`: conversions by element; `goals`: those to show, which may be one page of them."""
+    start = flow.main_trigger
+    goal_conversions = sum(counts.get(element.id, 0) for element in flow.elements if element.type == "goal")
+    shown = [
+        {
+            "id": goal.id,
+            "name": goal.name,
+            "main_id": flow.id,
+            "af_type": "goal",
+            "created": _created(goal),
+            "conversions": counts.get(goal.id, 0),
+        }
+        for goal in goals
+    ]
+    return {
+        "total_conversions": counts.get(start.id, 0) + goal_conversions,
+        "maintrigger_conversions": counts.get(start.id, 0),
+        "goal_conversions": goal_conversions,
+        "maintrigger": {
+            "id": start.id,
+            "main_id": flow.id,
+            "af_type": "maintrigger",
+            "created": _created(start),
+            "last_send": moment(start.last()),
+            "conversions": counts.get(start.id, 0),
+        },
+        "goals": shown,
+    }
