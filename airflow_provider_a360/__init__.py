@@ -1,0 +1,3 @@
+"""SendPulse Automation 360 (A360) for Apache Airflow."""
+
+__version__ = "0.1.0"

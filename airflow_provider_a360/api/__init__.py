@@ -1,0 +1,1 @@
+"""A360 as Python: imports no Airflow and writes no file."""

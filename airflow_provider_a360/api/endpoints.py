@@ -1,0 +1,95 @@
+"""The catalogue of the service's page: element types, kinds of conversions and their paths. Data, not code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FLOWS = "/a360/autoresponders/list"
+FLOW = "/a360/autoresponders/{flow_id}"
+FLOW_FILTERED = "/a360/autoresponders/{flow_id}/group-stat-filtered"
+ELEMENT_TOTALS = "/a360/autoresponders/{flow_id}/total-stats"
+ELEMENT_STATS = "/a360/stats/{path}/{element_id}/group-stat"
+ELEMENT_STATS_FILTERED = "/a360/stats/{path}/{element_id}/group-stat-filtered"
+CONTACTS = "/a360/stats/{path}/{element_id}/addresses"
+CONVERSION_TOTALS = "/a360/autoresponders/{flow_id}/conversions"
+CONVERSION_TOTALS_FILTERED = "/a360/autoresponders/{flow_id}/conversions/group-stat-filtered"
+CONVERSIONS = "/a360/autoresponders/{flow_id}/conversions/list/{kind}"
+CONVERSIONS_FILTERED = "/a360/autoresponders/{flow_id}/conversions/list/{kind}/group-stat-filtered"
+DELETE_EVENT_LOGS = "/a360/events/delete-log"
+
+
+@dataclass(frozen=True, slots=True)
+class ElementType:
+    """A type of element: its name in a flow, its name in the paths of statistics, and that in the paths of contacts."""
+
+    name: str
+    stats_path: str
+    contacts_path: str | None
+
+
+_TYPES = (
+    ElementType("maintrigger", "main-trigger", "main-trigger"),
+    ElementType("email", "email", "email"),
+    ElementType("push", "push", "push"),
+    ElementType("sms", "sms", "sms"),
+    # In neither of the page's lists of types, yet with statistics of its own; no list of contacts is documented.
+    ElementType("messenger", "messenger", None),
+    ElementType("filter", "filter", "flow-operator"),
+    ElementType("trigger", "trigger", "flow-operator"),
+    ElementType("goal", "goal", "flow-operator"),
+    ElementType("action", "action", "flow-operator"),
+)
+ELEMENT_TYPES = {kind.name: kind for kind in _TYPES}
+
+CONDITION = "trigger"
+PRINTED_CONDITION_PATH = "email"
+"""Where the page prints the Condition's filtered statistics; most likely a slip for `trigger`."""
+
+ConversionKind = Literal["all", "maintrigger", "goal"]
+CONVERSION_KINDS: tuple[ConversionKind, ...] = ("all", "maintrigger", "goal")
+
+
+def conversions_path(flow_id: int, kind: ConversionKind, goal_id: int | None, *, filtered: bool) -> str:
+    """The path of a list of conversions; the page spells the filtered list of every goal `goals`."""
+    if goal_id is not None:
+        segment = f"goal/{goal_id}"
+    else:
+        segment = "goals" if filtered and kind == "goal" else kind
+    return (CONVERSIONS_FILTERED if filtered else CONVERSIONS).format(flow_id=flow_id, kind=segment)
+
+
+EMAIL_STATUSES = {
+    0: "Sent",
+    1: "Sent",
+    2: "Not delivered for other reasons",
+    3: "Unsubscribed",
+    4: "Rejected by service",
+    5: "Wrong email address",
+    6: "Temporarily unavailable",
+    7: "Email address does not exist",
+    8: "Server rejected email address because of spam",
+    9: "User complained about spam",
+    10: "Mailbox is full",
+    11: "Domain does not exist",
+    12: "Sent",
+    13: "Sent",
+    14: "Bad recipient",
+}
+PUSH_STATUSES = {0: "Sent", 1: "Unsubscribed"}
+SMS_STATUSES = {
+    0: "Sent",
+    1: "Not delivered",
+    2: "Delivered",
+    3: "Incorrect or non-existent phone number",
+    4: "Provider marked the message as spam",
+    5: "Duplicate SMS: an identical message went to the same number less than 5 minutes before",
+    6: "Message delivery timed out (up to 72 hours of waiting for delivery reports)",
+    7: "Waiting for delivery reports",
+    8: "Sending from an unregistered sender name",
+    9: "The number has been blacklisted",
+    10: "The message has stop words",
+    11: "The message has a link",
+}
+FLOW_STATUSES = {0: "New", 1: "Active", 3: "Pause"}
+PAUSED = 3

@@ -1,0 +1,115 @@
+"""One exception for each thing that a caller can do next."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_SECRET = re.compile(r"(?i)bearer\s+\S+|sp_apikey_\w+")
+_ADDRESS = re.compile(r"[^\s<>\"',;:]+(?:@|%40)[^\s<>\"',;:]+")
+# Seven digits make a phone number; a date, which has eight, stays readable.
+_NUMBER = re.compile(r"(?<![\d-])\+?(?!\d{4}-\d\d-\d\d)\d(?:[\s().-]?\d){6,}")
+_LONGEST = 300
+
+
+def scrub(text: str) -> str:
+    """Text of the service without what could be a token, an address or a phone number, and not too long."""
+    text = " ".join(text.split())
+    for pattern, instead in ((_SECRET, "[secret]"), (_ADDRESS, "[address]"), (_NUMBER, "[number]")):
+        text = pattern.sub(instead, text)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+class A360Error(Exception):
+    """The root of all that this package raises by itself."""
+
+
+class A360ConfigError(A360Error, ValueError):
+    """The connection or an argument is wrong and nothing was sent: mend it."""
+
+
+class A360FormatError(A360Error):
+    """The service answered in a form that this package doesn't know: report it, with the place that is named."""
+
+
+class A360ListMovedError(A360Error):
+    """A list did not hold still while it was read, several times over: run again in a quieter hour."""
+
+
+class A360FlowNotFoundError(A360Error):
+    """The account has no flow of this id: mend the id, or look at the connection's account."""
+
+    def __init__(self, flow_id: int) -> None:
+        super().__init__(
+            f"Flow {flow_id} does not exist in this account. Take the id from the flow's URL in SendPulse, "
+            "and check that the connection points at the account that owns it."
+        )
+        self.flow_id = flow_id
+
+
+class A360AnswerError(A360Error):
+    """The service refused a request; the kinds below say what to do.
+
+    Carries `status` (HTTP, None where no answer came), `method`, `path` (without its query) and `reason`, the
+    service's own message with addresses, numbers and tokens taken out.
+    """
+
+    remedy: ClassVar[str] = ""
+
+    def __init__(self, method: str, path: str, status: int | None, reason: str) -> None:
+        self.method, self.path, self.status, self.reason = method, path, status, scrub(reason)
+        answer = f"{status} {self.reason}" if status else self.reason
+        super().__init__(" ".join(filter(None, [f"{method} {path}: {answer.strip().rstrip('.')}.", self.remedy])))
+
+
+class A360AuthError(A360AnswerError):
+    """The credentials are wrong (401): mend the connection."""
+
+    remedy = (
+        "Check the connection: login is the client ID and password the client secret, "
+        "or leave login empty and give a static API key as the password."
+    )
+
+
+class A360ForbiddenError(A360AnswerError):
+    """The account may not do this (403): its tariff, or a list of allowed IP addresses."""
+
+    remedy = (
+        "Waiting doesn't help: check that the account's tariff includes Automation 360 and its API, "
+        "and that this machine's IP address is on the account's allow-list, if it has one."
+    )
+
+
+class A360RequestError(A360AnswerError):
+    """The service calls the request itself wrong (400 and its kin): mend what the message names."""
+
+    remedy = "Mend what the message names; if it names nothing, check the connection's base URL."
+
+
+class A360NoDataError(A360AnswerError):
+    """There is nothing under this address (404): no data for a known flow or element, or an unknown one."""
+
+    remedy = "Check the id: the service answers so for what it doesn't know and for what has no data."
+
+
+class A360TransientError(A360AnswerError):
+    """The service was busy, broken or out of reach until the call's time was up: try again later."""
+
+    remedy = "The request was tried again until its time was up; run the task again later."
+
+    def __init__(
+        self, method: str, path: str, status: int | None, reason: str, *, retry_after: float | None = None
+    ) -> None:
+        super().__init__(method, path, status, reason)
+        self.retry_after = retry_after
+        """Seconds that the service asked to wait, if it did."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the account's limit of requests is what stood in the way."""
+        return self.status == TOO_MANY
+
+
+TOO_MANY = 429
+PERMANENT = (A360AuthError, A360ForbiddenError, A360FlowNotFoundError, A360ConfigError, A360RequestError)
+"""What waiting or trying again cannot mend."""

@@ -1,0 +1,86 @@
+"""What an author may write for an id, flows or a day: numbers, strings, dates, lists, and what a template renders."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any, Literal
+
+import pendulum
+
+from airflow_provider_a360.api.errors import A360ConfigError
+
+ALL: Literal["all"] = "all"
+
+
+def identifier(value: Any, name: str) -> int:
+    """A positive whole number, also as a string of digits.
+
+    Raises: A360ConfigError, which names the value and the parameter.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    whole = (isinstance(text, str) and text.isascii() and text.isdigit()) or (
+        isinstance(text, (int, float)) and not isinstance(text, bool) and text == text // 1
+    )
+    if not whole or int(text) < 1:
+        raise A360ConfigError(f"{name} is {value!r}; it must be an id of the service, a positive whole number.")
+    return int(text)
+
+
+def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"]:
+    """An id, a list of ids or "all"; a string may hold any of them, as templates render. Repeats are dropped.
+
+    Raises: A360ConfigError for anything else, and for None: nothing given never means everything.
+    """
+    listed = _listed(value)
+    if listed == ALL:
+        return ALL
+    if listed is None or isinstance(listed, (bytes, dict)):
+        raise A360ConfigError(f'{name} is {value!r}; give an id, a list of ids, or "all" for every flow.')
+    ids = listed if isinstance(listed, Iterable) and not isinstance(listed, str) else [listed]
+    return list(dict.fromkeys(identifier(item, name) for item in ids))
+
+
+def names(value: Any, name: str, known: Iterable[str]) -> list[str] | None:
+    """A name or names, each one of those known, sorted; None and an empty list mean no restriction.
+
+    Raises: A360ConfigError for a name that isn't known.
+    """
+    listed = _listed(value)
+    if listed is None:
+        return None
+    chosen = sorted({str(item).strip() for item in ([listed] if isinstance(listed, str) else listed)})
+    for item in chosen:
+        if item not in set(known):
+            raise A360ConfigError(f"{name} names {item!r}; known are {', '.join(sorted(known))}.")
+    return chosen or None
+
+
+def day(value: Any, name: str) -> date:
+    """A UTC day: a date, a date and time (taken in UTC), or either as an ISO 8601 string.
+
+    Raises: A360ConfigError for anything else; "None" is an error, not a day.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        raise A360ConfigError(f"{name} is {value!r}; it must be a day such as 2026-11-20.") from None
+    return pendulum.instance(at, tz="UTC").in_timezone("UTC").date()
+
+
+def _listed(value: Any) -> Any:
+    """A rendered list as a list, a rendered None as None; anything else as it came."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith(("[", "(")):
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            return text
+    if text in ("", "None", "null"):
+        return None
+    return [part.strip() for part in text.split(",")] if "," in text else text

@@ -1,0 +1,125 @@
+"""A list of the service as a stream of rows, checked while it is read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from airflow_provider_a360.api.errors import A360ListMovedError
+from airflow_provider_a360.api.parallel import in_order
+
+log = logging.getLogger(__name__)
+
+READINGS = 4
+"""How often a list that doesn't hold still is read before it is given up."""
+
+RawRow = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a list from an offset on, and how many the service says there are in all, if it says so."""
+
+    rows: list[RawRow]
+    total: int | None = None
+
+
+class Listing(Generic[T]):
+    """A list, its first page already read; iterating it yields each row once.
+
+    Pages overlap by a row: each must hold the row that the page before it ended with. As long as they do, rows that
+    were added meanwhile only repeat others (they are dropped by their identity) and no row is lost; where they don't,
+    rows were removed and the ones behind moved up unseen. Then, or when fewer rows came than the first page's total
+    promised, the list is read again and what was missed is added. A total that two readings contradict in the same way
+    counts something else than rows, and is left alone.
+
+    `fetch(offset, limit)` returns a page, past the end an empty one; `read` makes a row of what the service sent.
+
+    Raises (while iterating): A360ListMovedError after READINGS readings that did not hold together.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Page],
+        read: Callable[[RawRow], T],
+        *,
+        name: str,
+        page_size: int,
+        at_once: int = 1,
+        identity: Callable[[RawRow], Hashable],
+    ) -> None:
+        self._fetch, self._read, self._name, self._identity = fetch, read, name, identity
+        self._size, self._at_once = page_size, at_once
+        self.first = fetch(0, page_size)
+
+    def __iter__(self) -> Iterator[T]:
+        seen: set[Hashable] = set()
+        previous: tuple[int | None, int] | None = None
+        first = self.first
+        for reading in range(1, READINGS + 1):
+            self._unbroken = True
+            found: set[Hashable] = seen if reading == 1 else set()
+            for page in self._pages(first):
+                for row in page.rows:
+                    identity = self._identity(row)
+                    if identity not in seen:
+                        seen.add(identity)
+                        yield self._read(row)
+                    found.add(identity)
+            outcome = first.total, len(found)
+            if self._unbroken and (first.total is None or len(found) >= first.total or outcome == previous):
+                return
+            log.info(
+                "%s did not hold still: reading %d found %d rows of %s.",
+                self._name, reading, len(found), "an unknown number" if first.total is None else first.total,
+            )  # fmt: skip
+            previous = outcome
+            if reading < READINGS:
+                first = self._fetch(0, self._size)
+        raise A360ListMovedError(
+            f"{self._name} changed each of the {READINGS} times that it was read, so no reading of it can be trusted. "
+            "Nothing of it was published. Run the task again when fewer contacts are on the move."
+        )
+
+    def ends(self) -> list[T]:
+        """The rows of the first page and of the last: newest and oldest are among them, whichever way the list runs."""
+        rows = self.first.rows
+        if (self.first.total or 0) > len(rows):
+            rows = rows + self._fetch(max(0, (self.first.total or 0) - self._size), self._size).rows
+        return [self._read(row) for row in rows]
+
+    def _pages(self, first: Page) -> Iterator[Page]:
+        """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""
+        yield first
+        size, total = len(first.rows), first.total
+        if size < self._size and size >= (total or 0):
+            return
+        if not size:
+            self._unbroken = not total
+            return
+        # A first page shorter than asked for, of a list that is longer, shows the largest page that the service gives.
+        overlap = 1 if size > 1 else 0
+        step = size - overlap
+        known = range(step, total or 0, step) if (total or 0) > size else range(0)
+        last, offset = first, step
+        for page in in_order(lambda at: self._fetch(at, self._size), known, self._at_once):
+            self._check(last, page, overlap)
+            yield page
+            last, offset = page, offset + step
+        while len(last.rows) >= size and self._unbroken:
+            last, before = self._fetch(offset, self._size), last
+            self._check(before, last, overlap)
+            yield last
+            offset += step
+
+    def _check(self, page: Page, following: Page, overlap: int) -> None:
+        """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
+        if not overlap:
+            return
+        seam = self._identity(page.rows[-1]) if page.rows else None
+        ids = [self._identity(row) for row in following.rows]
+        if seam not in ids or (seam == ids[-1] and len(ids) > overlap):
+            self._unbroken = False

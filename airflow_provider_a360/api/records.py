@@ -1,0 +1,285 @@
+"""The rows: their names, types and units, one place for each.
+
+Dates and times are UTC, counters are whole numbers or null, and what the service sends beyond the fields named here is
+kept in `extra`, as JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from airflow_provider_a360.api import endpoints, values
+from airflow_provider_a360.api.errors import A360FormatError
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """What all rows share. `SOURCES` says where a field has another name at the service; `DROPPED` names what is known
+    and not kept.
+    """
+
+    SOURCES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    DROPPED: ClassVar[frozenset[str]] = frozenset()
+
+
+class Flow(Record, kw_only=True):
+    """A flow ("Get a List of Automation Flows")."""
+
+    id: int
+    name: str | None
+    status: int | None
+    """0 new, 1 active, 3 paused; others occur (`endpoints.FLOW_STATUSES`)."""
+    created: datetime | None
+    changed: datetime | None
+    extra: str | None
+
+
+class Element(Record, kw_only=True):
+    """An element of a flow ("Get Statistics about an Automation Flow")."""
+
+    SOURCES = {"type": ("af_type", "type")}
+
+    id: int
+    type: str | None
+    """As in `endpoints.ELEMENT_TYPES`, or one that the page doesn't name."""
+    name: str | None
+    """The e-mail's subject or the push's title."""
+    created: datetime | None
+    """May be some hours off: on the service's page it is three hours later than the flow's."""
+    last_send: datetime | None
+    extra: str | None
+
+
+class FlowDetails(Record, kw_only=True):
+    """A flow, its elements and where its contacts stand. A counter that is not a number is null here."""
+
+    flow: Flow
+    elements: list[Element]
+    starts: int | None
+    in_queue: int | None
+    """Contacts who are still on their way through the flow."""
+    end_count: int | None
+    send_messages: int | None
+    conversions: int | None
+
+
+class ElementStats(Record, kw_only=True):
+    """An element's statistics, for all time or for a span of days ("Get Statistics about …").
+
+    A counter is null where its type has none, or where the service sent none. Flow and names are the export's.
+    """
+
+    SOURCES = {
+        "flow_id": (),
+        "flow_name": (),
+        "element_id": ("flow_id",),
+        "element_type": ("type",),
+        "element_name": (),
+        "deleted_element": (),
+        "errors": ("errors", "error"),
+    }
+    DROPPED = frozenset({"task"})
+
+    first_day: date | None = None
+    last_day: date | None = None
+    flow_id: int | None = None
+    flow_name: str | None = None
+    element_id: int
+    element_type: str | None
+    element_name: str | None = None
+    """The e-mail's subject, the push's title, the goal's name."""
+    deleted_element: bool = False
+    """Whether the element has been deleted from the flow."""
+    executed: int | None = None
+    deleted: int | None = None
+    """Subscribers deleted from the flow ("Start" element)."""
+    positive: int | None = None
+    """Filter and Condition, collected since 2020-11-30, as `negative` and `stopped` are."""
+    negative: int | None = None
+    stopped: int | None = None
+    sent: int | None = None
+    delivered: int | None = None
+    opened: int | None = None
+    clicked: int | None = None
+    errors: int | None = None
+    """The service calls it `error` in some answers."""
+    unsubscribed: int | None = None
+    marked_as_spam: int | None = None
+    last_send: datetime | None = None
+    extra: str | None = None
+
+
+class ConversionCount(Record, kw_only=True):
+    """A way to convert and how often it was taken."""
+
+    SOURCES = {"type": ("af_type",)}
+
+    id: int
+    type: str | None = None
+    name: str | None = None
+    created: datetime | None = None
+    last_send: datetime | None = None
+    conversions: int | None = None
+    extra: str | None = None
+
+
+class ConversionTotals(Record, kw_only=True):
+    """How many conversions a flow had, by way ("Get the Flow Conversions List")."""
+
+    total_conversions: int | None
+    maintrigger_conversions: int | None
+    goal_conversions: int | None
+    maintrigger: ConversionCount | None
+    goals: list[ConversionCount]
+
+
+class Conversion(Record, kw_only=True):
+    """A contact who converted ("Get a List of the Contacts That Converted")."""
+
+    SOURCES = {"conversion_id": ("id",), "element_id": ("flow_id",)}
+
+    flow_id: int
+    element_id: int | None
+    """The goal or the main trigger. The service calls it `flow_id` here."""
+    conversion_id: int
+    conversion_type: str | None
+    """`maintrigger` or `goal`."""
+    email: str | None
+    phone: str | None
+    conversion_date: datetime
+    start_date: datetime | None
+    """When the contact entered the flow."""
+    extra: str | None
+
+
+class Contact(Record, kw_only=True):
+    """What the lists of contacts of all types share."""
+
+    email: str | None = None
+    phone: str | None = None
+    event_id: str | None = None
+    """Identifier of the subscriber's launch; not the event number that deletes event logs."""
+    extra: str | None = None
+
+
+class TriggeredContact(Contact, kw_only=True):
+    """A contact of a main trigger, or one for whom a filter, Condition, goal or action was executed."""
+
+    SOURCES = {"element_id": ("flow_id",)}
+
+    element_id: int | None = None
+    execution_date: datetime | None = None
+
+
+class EmailContact(Contact, kw_only=True):
+    """A contact to whom an e-mail was sent."""
+
+    id: int
+    delivered_status: int | None = None
+    delivered_status_meaning: str | None = None
+    delivered_status_description: str | None = None
+    is_spam: bool | None = None
+    is_unsubscribe: bool | None = None
+    sent_date: datetime | None = None
+    delivered_date: datetime | None = None
+    open_date: datetime | None = None
+    """Null where the contact didn't open the e-mail."""
+    redirect_date: datetime | None = None
+    """Null where the contact clicked no link."""
+    updated: datetime | None = None
+
+
+class PushContact(Contact, kw_only=True):
+    """A contact to whom a push was sent."""
+
+    id: int
+    status: int | None = None
+    status_meaning: str | None = None
+    is_sent: bool | None = None
+    is_delivered: bool | None = None
+    is_redirected: bool | None = None
+    sent_date: datetime | None = None
+
+
+class SmsContact(Contact, kw_only=True):
+    """A contact to whom an SMS was sent."""
+
+    SOURCES = {"currency": ("cur",)}
+
+    id: int
+    status: int | None = None
+    status_meaning: str | None = None
+    sender: str | None = None
+    body: str | None = None
+    price: str | None = None
+    """JSON: the price by currency."""
+    currency: str | None = None
+    """The account's own."""
+    sent_date: datetime | None = None
+
+
+CONTACTS: dict[str, tuple[type[Contact], str, Mapping[int, str]]] = {
+    "email": (EmailContact, "delivered_status", endpoints.EMAIL_STATUSES),
+    "push": (PushContact, "status", endpoints.PUSH_STATUSES),
+    "sms": (SmsContact, "status", endpoints.SMS_STATUSES),
+}
+"""By the segment of the contacts' path: the row, the field of its code, and what the codes mean."""
+
+R = TypeVar("R", bound=Record)
+
+
+def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R:
+    """A row of `kind` from what the service sent; `given` fills fields that the service doesn't send.
+
+    Raises: A360FormatError where a field that must be there is not, or is of another type.
+    """
+    fields = given
+    for name, sources, coerce, required in _plan(kind):
+        if name in given:
+            continue
+        for source in sources:
+            if (value := raw.get(source)) is not None:
+                break
+        fields[name] = coerce(value, f"{place}: {name}")
+        if required and fields[name] is None:
+            raise A360FormatError(f"{place}: {name} is missing.")
+    if "extra" in kind.__struct_fields__ and "extra" not in fields:
+        unknown = raw.keys() - _known(kind)
+        # The same address once more, in base64: worth keeping only where the plain one is missing.
+        if fields.get("email") or not raw.get("email_b64"):
+            unknown -= {"email_b64"}
+        fields["extra"] = values.json_text({name: raw[name] for name in unknown}) if unknown else None
+    return kind(**fields)
+
+
+Coerce = Callable[[Any, str], Any]
+_COERCE: dict[type, Coerce] = {
+    int: values.integer,
+    str: values.text,
+    datetime: values.moment,
+    bool: values.flag,
+}
+
+
+@functools.cache
+def _plan(kind: type[Record]) -> list[tuple[str, tuple[str, ...], Coerce, bool]]:
+    """For each field that the service sends: its name, its names there, how to read it, whether it must be there."""
+    plan = []
+    for name, hint in typing.get_type_hints(kind).items():
+        sources = kind.SOURCES.get(name, (name,))
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        if name != "extra" and name in kind.__struct_fields__ and sources and parts[0] in _COERCE:
+            plan.append((name, sources, _COERCE[parts[0]], type(None) not in parts))
+    return plan
+
+
+@functools.cache
+def _known(kind: type[Record]) -> frozenset[str]:
+    """Every name under which the service sends something that this row holds or drops."""
+    return kind.DROPPED | {source for _, sources, _, _ in _plan(kind) for source in sources}

@@ -1,0 +1,82 @@
+"""What must be known of an account to ask it: checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from airflow_provider_a360.api.errors import A360ConfigError
+
+BASE_URL = "https://api.sendpulse.com"
+LARGEST_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """An account and how to ask it. Times are in seconds.
+
+    Raises: A360ConfigError for a value out of its range, for credentials that would travel in the clear, and for
+        none at all.
+    """
+
+    client_id: str = ""
+    """Empty where `secret` is a static API key."""
+    secret: str = field(default="", repr=False)
+    base_url: str = BASE_URL
+    requests_per_second: float = 10.0
+    """The account's limit is 10 for all its users together."""
+    page_size: int = LARGEST_PAGE
+    max_in_flight: int = 8
+    """Requests under way at once. At ten a second, eight carry answers that take up to 0.8 seconds."""
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    """The longest silence within an answer."""
+
+    def __post_init__(self) -> None:
+        if not self.secret:
+            raise A360ConfigError(
+                "The connection has no password: give the client secret there (with the client ID as login), "
+                "or a static API key (with an empty login)."
+            )
+        object.__setattr__(self, "base_url", _base_url(self.base_url))
+        for name, lowest, highest in (
+            ("requests_per_second", 0.01, 1000),
+            ("page_size", 1, LARGEST_PAGE),
+            ("max_in_flight", 1, 64),
+            ("connect_timeout", 0.01, 3600),
+            ("read_timeout", 0.01, 3600),
+        ):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and lowest <= value <= highest):
+                raise A360ConfigError(
+                    f"{name} is {value} in the connection's extra; it must lie between {lowest} and {highest}."
+                )
+
+
+def _base_url(text: str) -> str:
+    """The base URL without a slash at its end; https, but for this machine itself."""
+    url = (text.strip() or BASE_URL).rstrip("/")
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise A360ConfigError(
+            "The connection's host holds a user name or a password; give those as login and password."
+        )
+    if parts.query or parts.fragment or not parts.hostname or parts.scheme not in {"http", "https"}:
+        raise A360ConfigError(f"The connection's host {text!r} is not a base URL such as {BASE_URL}.")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise A360ConfigError(
+            f"The connection's host {url} would carry the secret unencrypted; use https "
+            "(http is for a server on this machine only)."
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,206 @@
+"""One request: paced, sent, tried again, replayed after a 401, decoded."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
+
+from airflow_provider_a360.api import answers
+from airflow_provider_a360.api.auth import TOKEN_PATH, ClientCredentials, Credentials, StaticKey
+from airflow_provider_a360.api.errors import (
+    A360AuthError,
+    A360ConfigError,
+    A360NoDataError,
+    A360RequestError,
+    A360TransientError,
+)
+from airflow_provider_a360.api.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from airflow_provider_a360.api.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CALL_DEADLINE = 300.0
+"""Seconds after which a call that still fails is given up, tries and waits included."""
+_LONGEST_WAIT = 60.0
+_BACKOFF = wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT / 2, jitter=0.5)
+_CHUNK = 1 << 16
+
+
+class Transport:
+    """Sends one account's requests; safe to share among threads.
+
+    Token and pace belong to the account: all transports of one account in this process share them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.requests = 0
+        """Requests sent so far, tries and token requests included."""
+        self._settings = settings
+        self._credentials, self._pace = _account(
+            settings.base_url, settings.client_id, settings.secret, settings.requests_per_second
+        )
+        self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
+        self._counting = threading.Lock()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        body: Mapping[str, str | int] | None = None,
+        deadline: float = CALL_DEADLINE,
+    ) -> Any:
+        """The decoded JSON of the answer to one request.
+
+        Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out, a broken connection or a body that
+        is not whole JSON, for at most `deadline` seconds. A 401 draws one new token and one replay.
+
+        Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
+        """
+        until = time.monotonic() + deadline
+
+        def ask(token_body: dict[str, str]) -> Any:
+            try:
+                return self._retrying(until)(self._send, "POST", TOKEN_PATH, None, token_body, None, until)
+            except (A360RequestError, A360NoDataError) as refused:
+                # The token endpoint says 400 or 404 for what is a matter of credentials or of the base URL.
+                raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
+
+        def once() -> Any:
+            bearer = self._credentials.bearer(ask)
+            try:
+                return self._send(method, path, params, body, bearer, until)
+            except A360AuthError:
+                if not self._credentials.renew(bearer):
+                    raise
+                return self._send(method, path, params, body, self._credentials.bearer(ask), until)
+
+        return self._retrying(until)(once)
+
+    def _retrying(self, until: float) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(A360TransientError),
+            wait=self._wait,
+            stop=stop_before_delay(max(0.0, until - time.monotonic())),
+            reraise=True,
+        )
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next try: what the service asked for, else twice as long each time."""
+        failure = state.outcome.exception() if state.outcome else None
+        wait = _BACKOFF(state)
+        if isinstance(failure, A360TransientError):
+            wait = max(wait, min(failure.retry_after or 0.0, _LONGEST_WAIT))
+            if failure.limited:
+                self._pace.hold(wait)
+            log.info("%s Trying again in %.1f s.", str(failure).removesuffix(failure.remedy).rstrip(), wait)
+        return wait
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        body: Mapping[str, str | int] | None,
+        bearer: str | None,
+        until: float,
+    ) -> Any:
+        import requests  # noqa: PLC0415  # parsing a DAG must not pay for it
+        import urllib3  # noqa: PLC0415
+
+        with self._in_flight:
+            self._pace.wait()
+            with self._counting:
+                self.requests += 1
+            try:
+                response = self._session.request(
+                    method,
+                    self._settings.base_url + path,
+                    params=params,
+                    json=body,
+                    headers={"Authorization": f"Bearer {bearer}"} if bearer else None,
+                    timeout=(self._settings.connect_timeout, self._settings.read_timeout),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    # Time spent waiting for the pace is not the answer's fault.
+                    content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
+            except requests.exceptions.SSLError as error:
+                if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                    raise A360TransientError(method, path, None, "no answer (the TLS connection broke)") from None
+                raise A360ConfigError(
+                    f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own stands "
+                    "between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
+                ) from None
+            except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidURL):
+                raise A360ConfigError(
+                    "The base URL or the proxy is not a valid URL: see the connection's host and the environment "
+                    "variables HTTPS_PROXY and HTTP_PROXY."
+                ) from None
+            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                # Its own text may hold a proxy's password; its kind says enough.
+                raise A360TransientError(method, path, None, f"no answer ({type(error).__name__})") from None
+        return answers.read(method, path, response.status_code, response.headers, content)
+
+    @functools.cached_property
+    def _session(self) -> requests.Session:
+        import requests  # noqa: PLC0415
+        from requests.adapters import HTTPAdapter  # noqa: PLC0415
+
+        from airflow_provider_a360 import __version__  # noqa: PLC0415
+
+        session = requests.Session()
+        session.headers["User-Agent"] = f"airflow-provider-a360/{__version__}"
+        # The environment is asked once for proxies and certificates, and never for a .netrc, which would take the
+        # place of the bearer.
+        environment = session.merge_environment_settings(self._settings.base_url, {}, None, None, None)
+        session.proxies.update(environment["proxies"])
+        session.verify = environment["verify"]
+        session.trust_env = False
+        session.mount(self._settings.base_url, HTTPAdapter(pool_maxsize=self._settings.max_in_flight))
+        return session
+
+
+def _body(response: requests.Response, until: float) -> bytes:
+    """The whole body, read as it arrives, so that one that only drips ends with the call's time."""
+    chunks = []
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        chunks.append(chunk)
+        if time.monotonic() > until:
+            raise TimeoutError
+    return b"".join(chunks)
+
+
+_accounts: dict[tuple[str, str, str], tuple[Credentials, Pace]] = {}
+_accounts_lock = threading.Lock()
+
+
+def _account(base_url: str, client_id: str, secret: str, per_second: float) -> tuple[Credentials, Pace]:
+    """The token and the pace of an account, the same for all of this process; a changed pace takes over."""
+    with _accounts_lock:
+        credentials, pace = _accounts.get((base_url, client_id, secret), (None, None))
+        if credentials is None:
+            credentials = ClientCredentials(client_id, secret) if client_id else StaticKey(secret)
+        if pace is None or pace.per_second != per_second:
+            pace = Pace(per_second)
+        _accounts[base_url, client_id, secret] = credentials, pace
+        return credentials, pace

@@ -1,0 +1,93 @@
+"""The service's values as Python's: counters, moments, texts, whatever type they came in. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from airflow_provider_a360.api.errors import A360FormatError, scrub
+
+_NO_DATE = "0000-00-00"
+
+
+def integer(value: Any, place: str) -> int | None:
+    """A whole number, also as a string of digits; null and an empty string are null. True is no number.
+
+    Raises: A360FormatError, which names the value and `place`.
+    """
+    if type(value) is int or value is None:
+        return value
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if text.isascii() and text.removeprefix("-").isdigit():
+            return int(text)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise A360FormatError(f"{place} is {scrub(repr(value))}, not a whole number.")
+
+
+def moment(value: Any, place: str) -> datetime | None:
+    """A date and time in UTC ("All parameters with dates … GMT +00:00"); null, empty and zero dates are null.
+
+    Raises: A360FormatError, which names the value and `place`.
+    """
+    if value is None or value == "" or (isinstance(value, str) and value.startswith(_NO_DATE)):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise A360FormatError(f"{place} is {scrub(repr(value))}, not a date and time.") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def text(value: Any, place: str) -> str | None:  # noqa: ARG001
+    """A string; a number as its digits, anything else as JSON."""
+    if isinstance(value, str) or value is None:
+        return value
+    return str(value) if type(value) in (int, float) else json_text(value)
+
+
+def flag(value: Any, place: str) -> bool | None:
+    """One of the service's 0 and 1, as a boolean.
+
+    Raises: A360FormatError, which names the value and `place`.
+    """
+    if isinstance(value, bool):
+        return value
+    number = integer(value, place)
+    return None if number is None else number != 0
+
+
+def mapping(value: Any, place: str) -> dict[str, Any]:
+    """An object; null and the empty list, PHP's empty array, count as an empty one.
+
+    Raises: A360FormatError, which names `place` and what stands there.
+    """
+    if isinstance(value, dict):
+        return value
+    if value is None or value == []:
+        return {}
+    raise A360FormatError(f"{place} is a {type(value).__name__}, not an object.")
+
+
+def sequence(value: Any, place: str) -> list[dict[str, Any]]:
+    """A list of objects; null counts as an empty one, and PHP's array with gaps in its keys as its values.
+
+    Raises: A360FormatError, which names `place` and what stands there.
+    """
+    if isinstance(value, dict) and all(key.isdigit() for key in value):
+        value = list(value.values())
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise A360FormatError(f"{place} is a {type(value).__name__}, not a list.")
+    return [mapping(item, place) for item in value]
+
+
+def json_text(value: Any) -> str:
+    """The same value always as the same JSON."""
+    return msgspec.json.encode(value, order="sorted").decode()
