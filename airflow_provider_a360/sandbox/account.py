@@ -31,7 +31,7 @@ class EventLog:
 class Account:
     """An A360 account: what a sandbox answers from, and what a test compares answers with.
 
-    Made by hand from flows, or by `generate`. `opened` is the moment for which it was generated, None when made by hand.
+    Made by hand from flows, or by `generate`. `opened` is the moment for which it was generated; None: made by hand.
     """
 
     flows: list[Flow] = field(default_factory=list)
@@ -48,11 +48,12 @@ class Account:
         first_day: date | None = None,
         drain: timedelta = timedelta(seconds=30),
     ) -> Account:
-        """An account with flows of every element type, and contacts and conversions up to `now` (UTC; the present when left out).
+        """An account with flows of every element type, and contacts and conversions up to `now` (the present).
 
-        It is complete from `first_day` on, which is the first day of the quarter that lies at least 90 days back. What happens on a
-        UTC day depends only on the seed, the flow and the day. The exception is the main flow's queue: it holds contacts at `now` and
-        is empty `drain` later.
+        It is complete from `first_day` on (UTC): by default the first day of the latest quarter that began at least
+        90 days back. What happens from then on depends, for each UTC day, only on the seed, the flow and the day; the
+        14 days before it lack what came of earlier starts. The exception is the main flow's queue: it holds contacts
+        at `now` and is empty `drain` later, while the clock runs.
         """
         moment = (now or datetime.now(UTC)).astimezone(UTC)
         first = first_day or _quarter((moment - 90 * DAY).date())
@@ -65,7 +66,7 @@ class Account:
     def with_conversions(
         cls, count: int, *, until: datetime, every: timedelta = timedelta(seconds=60), flow_id: int = example.MAIN_FLOW
     ) -> Account:
-        """An account of one flow with many conversions and nothing else, for measurements: the newest at `until`, one before it `every` so often."""
+        """An account of one flow with nothing but many conversions, the newest at `until`; for measurements."""
         created = until - every * count - DAY
         start, goal = Element(flow_id + 1, "maintrigger", created), Element(flow_id + 2, "goal", created, "goal")
         people = [person(number) for number in range(1, 1_000)]
@@ -152,7 +153,7 @@ class _Script:
             element.mark(self._passes[step.journey, element.id], step.counter, step.at)
 
     def _number(self, at: datetime, place: int) -> int:
-        """An id that grows with time and is the same whenever the account was opened: day, element, number of the day."""
+        """An id that grows with time and is the same whenever the account was opened: day, element, number."""
         day = at.date()
         self._numbers[day, place] += 1
         return ((day.toordinal() - 730_000) * 100 + place) * 1_000 + self._numbers[day, place]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -67,7 +66,7 @@ class Endpoints:
             flow + "/total-stats": self._total_stats,
             flow + "/conversions": self._summary,
             flow + "/conversions" + filtered: self._summary_filtered,
-            stats + "/group-stat": lambda request: {"data": shapes.element_stats(self._element(request))},
+            stats + "/group-stat": self._element_stats,
             stats + filtered: self._element_filtered,
             stats + "/addresses": self._contacts,
             listed + "/{kind}": self._conversions,
@@ -102,7 +101,9 @@ class Endpoints:
     def _flow_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), span_of(request.query_params, self._knobs)
         paging(request.query_params, demanded=False)
-        return {"data": shapes.flow_filtered(flow, span, len(self._converted(flow, "all", None, span)))}
+        conversions = len(self._converted(flow, "all", None, span))
+        self._demand_data(bool(flow.starts(span) or flow.messages(span) or conversions))
+        return {"data": shapes.flow_filtered(flow, span, conversions)}
 
     def _total_stats(self, request: Request) -> Any:
         flow_type = request.query_params.get("flow_type")
@@ -110,18 +111,18 @@ class Endpoints:
             raise invalid(flow_type="The selected flow type is invalid.")
         return shapes.total_stats(self._flow(request), flow_type, deleted=request.query_params.get("deleted") == "1")
 
+    def _element_stats(self, request: Request) -> Any:
+        element = self._element(request)
+        self._demand_data(element.count("executed") > 0)
+        return {"data": shapes.element_stats(element)}
+
     def _element_filtered(self, request: Request) -> Any:
         path, types = request.path_params["path"], None
         if self._knobs.condition_path == "email":
             types = {"email": {"email", "trigger"}, "trigger": {""}}.get(path)
         element, span = self._element(request, types=types), span_of(request.query_params, self._knobs)
         paging(request.query_params, demanded=False)
-        if (
-            self._knobs.empty_statistics == "404"
-            and element.count("executed", span) == 0
-            and not any(element.count(counter, span) for counter in shapes.TOTAL_COUNTERS.get(element.type, ()))
-        ):
-            raise not_found()
+        self._demand_data(any(element.count(counter, span) for counter in shapes.counters_of(element)))
         return {"data": shapes.element_filtered(element, span)}
 
     def _contacts(self, request: Request) -> Any:
@@ -147,16 +148,15 @@ class Endpoints:
 
     def _summary(self, request: Request) -> Any:
         flow = self._flow(request)
-        return {"data": self._summary_of(flow, ALWAYS, flow.goals)}
+        self._demand_data(bool(flow.conversions))
+        return {"data": shapes.conversion_summary(flow, flow.conversions, flow.goals)}
 
     def _summary_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), span_of(request.query_params, self._knobs)
         limit, offset = paging(request.query_params, demanded=False)
-        return {"data": self._summary_of(flow, span, flow.goals[offset : offset + limit])}
-
-    def _summary_of(self, flow: Flow, span: Span, goals: list[Element]) -> shapes.Json:
-        counts = Counter(row.element_id for row in self._converted(flow, "all", None, span))
-        return shapes.conversion_summary(flow, counts, goals)
+        rows = self._converted(flow, "all", None, span)
+        self._demand_data(bool(rows))
+        return {"data": shapes.conversion_summary(flow, rows, flow.goals[offset : offset + limit])}
 
     def _conversions(self, request: Request) -> Any:
         return self._conversion_list(request, self._kind(request, goals="goal"), ALWAYS)
@@ -185,7 +185,11 @@ class Endpoints:
         self._growth.turn(self._knobs, flow, self._converted(flow, kind, goal_id, span))
         rows = self._converted(flow, kind, goal_id, span)
         page = self._page(rows, limit, offset, newest_first=True)
-        return {"total": len(rows), "items": [shapes.conversion_row(row) for row in page]}
+
+        def encoded() -> bytes:
+            return _encode({"total": len(rows), "items": [shapes.conversion_row(row) for row in page]})
+
+        return msgspec.Raw(flow.cached((kind, goal_id, span, self._knobs.filter_by, limit, offset), encoded))
 
     def _converted(self, flow: Flow, kind: str, goal_id: int | None, span: Span) -> Sequence[Conversion]:
         """Conversions that a list or count is about, oldest first."""
@@ -202,6 +206,10 @@ class Endpoints:
             return [row for row in rows if (not since or date_of(row) >= since) and (not until or date_of(row) < until)]
 
         return flow.cached((kind, goal_id, span, self._knobs.filter_by), chosen)
+
+    def _demand_data(self, there_is: bool) -> None:  # noqa: FBT001
+        if not there_is and self._knobs.empty_statistics == "404":
+            raise not_found()
 
     def _page(self, rows: Sequence[Any], limit: int, offset: int, *, newest_first: bool = False) -> Sequence[Any]:
         if offset >= len(rows) and (self._knobs.past_end if rows else self._knobs.empty_list) == "404":

@@ -62,25 +62,25 @@ class Faults:
         self._knobs = knobs
         self._seed = seed
         self._limit = RateLimit(knobs)
-        self._number = 0
 
-    def before(self, path: str) -> Response | None:
+    def before(self, number: int, path: str) -> Response | None:
         """An answer that stands in for the service's own, or None."""
-        self._number += 1
-        if self._limit.exceeded() or self._meets("429", self._knobs.share_429):
+        if self._limit.exceeded() or self._meets(number, "429", self._knobs.share_429):
             return self._limit.refusal()
-        if self._meets("5xx", self._knobs.share_5xx):
+        if self._meets(number, "5xx", self._knobs.share_5xx):
             return HTMLResponse(_BAD_GATEWAY, 502)
-        if path == "/oauth/access_token" and self._meets("token", self._knobs.share_token_502):
+        if path == "/oauth/access_token" and self._meets(number, "token", self._knobs.share_token_502):
             return HTMLResponse(_BAD_GATEWAY, 502)
         return None
 
-    def body_fault(self) -> str | None:
-        """What breaks the body of the present request's answer, or None."""
-        return next((name for name in _BODY_FAULTS if self._meets(name, getattr(self._knobs, f"share_{name}"))), None)
+    def body_fault(self, number: int) -> str | None:
+        """What breaks the body of a request's answer, or None."""
+        return next(
+            (name for name in _BODY_FAULTS if self._meets(number, name, getattr(self._knobs, f"share_{name}"))), None
+        )
 
-    def _meets(self, name: str, share: float) -> bool:
-        return share > 0 and Random(f"{self._seed}/{self._number}/{name}").random() < share
+    def _meets(self, number: int, name: str, share: float) -> bool:
+        return share > 0 and Random(f"{self._seed}/{number}/{name}").random() < share
 
     async def deliver(self, response: Response, fault: str | None, receive: Receive, send: Send) -> None:
         """Send a response, broken as the fault says."""

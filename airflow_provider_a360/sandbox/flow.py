@@ -1,7 +1,8 @@
 """What an account holds: flows, their elements, and what happened to contacts in them.
 
-Moments are aware UTC datetimes without fractions of a second. Everything can be built by hand; a caller who changes a list after a
-request has been answered uses the methods here, or changes its length, so that what was computed from it is computed anew.
+Moments are aware UTC datetimes without fractions of a second. Everything can be built by hand. A caller who changes
+a list after a request has been answered uses the methods here, or changes the list's length, so that what was
+computed from it is computed anew.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ def cut(rows: Sequence[Any], span: Span, key: Callable[[Any], datetime] | None =
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A made-up subscriber, once for each start of a flow. `phone` is digits, `event_id` the page's "unique subscriber identifier"."""
+    """A made-up subscriber, once for each start of a flow.
+
+    `phone` is digits; `event_id` is the page's "unique subscriber identifier".
+    """
 
     email: str | None
     phone: str | None
@@ -54,8 +58,8 @@ class Contact:
 class Event:
     """One contact's pass through one element at `at`, which counts as `executed` and `sent`.
 
-    `marks` holds the further counters that it moved and when: an e-mail opened two days later counts on the day of opening.
-    `status` is the code in e-mail and SMS lists; None derives it from the marks.
+    `marks` holds the further counters that it moved and when: an e-mail opened two days later counts on the day of
+    opening. `status` is the code in e-mail and SMS lists; None derives it from the marks.
     """
 
     id: int
@@ -69,8 +73,8 @@ class Event:
 class Element:
     """An element of a flow. `type` is the page's `af_type`; any other string is passed on as it is.
 
-    `name` is the e-mail's subject, the push's title, the SMS's text or the goal's name. `created` is UTC: the service prints it three
-    hours late, as in its page's sample.
+    `name` is the e-mail's subject, the push's title, the SMS's text or the goal's name. `created` is UTC: the service
+    prints it three hours late, as in its page's sample.
     """
 
     id: int
@@ -118,7 +122,10 @@ class Element:
 
 @dataclass(slots=True)
 class Conversion:
-    """A contact's conversion. `conversion_type` is "maintrigger" or "goal"; `element_id` is what the page calls `flow_id` there."""
+    """A contact's conversion.
+
+    `conversion_type` is "maintrigger" or "goal"; `element_id` is what the page calls `flow_id` there.
+    """
 
     id: int
     conversion_type: str
@@ -131,7 +138,10 @@ class Conversion:
 
 @dataclass
 class Flow:
-    """An automation flow. `status`: 0 new, 1 active, 3 pause; any other number is passed on. `conversions` may stand in any order."""
+    """An automation flow.
+
+    `status`: 0 new, 1 active, 3 pause; any other number is passed on. `conversions` may stand in any order.
+    """
 
     id: int
     name: str
@@ -144,9 +154,9 @@ class Flow:
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def main_trigger(self) -> Element:
-        """The flow's "Start" element."""
-        return next(element for element in self.elements if element.type == "maintrigger")
+    def main_trigger(self) -> Element | None:
+        """The flow's "Start" element; None in a flow made by hand without one."""
+        return next((element for element in self.elements if element.type == "maintrigger"), None)
 
     @property
     def goals(self) -> list[Element]:

@@ -13,7 +13,8 @@ from airflow_provider_a360.sandbox.knobs import Knobs
 class Growth:
     """Adds rows at the head of the list that is being read, and removes some from anywhere in it.
 
-    A new row bears the dates of the list's newest one, so that it belongs in the list however that is filtered, and a higher id.
+    A new row bears the dates of the list's newest one, so that it belongs in the list however that is filtered, and a
+    higher id than any. Goals' statistics and contact lists don't follow.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,7 +1,7 @@
 """What happens in a generated account: journeys of contacts through flows.
 
-The journeys that start on a UTC day are drawn from the seed, the flow and that day alone, never from what day it is now, so two
-accounts of one seed agree on the past.
+The journeys that start on a UTC day are drawn from the seed, the flow and that day alone, never from what day it is
+now, so two accounts of one seed agree on the past.
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ _PEOPLE = 5_000
 
 
 class Step(NamedTuple):
-    """One thing that happens: `counter` "executed" is a pass through the element, "conversion" a conversion there, any other a mark
-    on the contact's pass. Sorts by time, then by journey and place in it."""
+    """One thing that happens to a contact at an element. Sorts by time, then by journey and place in it.
+
+    `counter` "executed" is a pass through the element, "conversion" a conversion there, any other a mark on that pass.
+    """
 
     at: datetime
     journey: int
@@ -165,7 +167,7 @@ class Walk:
 
 @lru_cache(maxsize=20_000)
 def day_of(plan: Plan, seed: int, day: date) -> tuple[Step, ...]:
-    """Every step of the journeys that start a flow on a UTC day. Kept, as the same days are asked for by every account of a seed."""
+    """Every step of the journeys that start a flow on a UTC day. Kept, as every account of a seed asks for the same."""
 
     def steps() -> Iterator[Step]:
         for number in range(plan.starts_on(day)):

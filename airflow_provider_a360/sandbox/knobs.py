@@ -12,7 +12,7 @@ def _knob(default: Any, text: str) -> Any:
 class Knobs:
     """Settings of a sandbox, read anew at every request, so they may be changed while it runs.
 
-    A share is a number from 0 to 1: which requests it meets depends on the sandbox's seed and on the request's number only.
+    A share is a number from 0 to 1; which requests it meets depends on the sandbox's seed and their number only.
     """
 
     latency: float = _knob(0.0, "seconds before each response")
@@ -29,14 +29,16 @@ class Knobs:
     token_requests: int = _knob(0, "requests after which a token is revoked before its time; 0 for never")
     past_end: Literal["empty", "404"] = _knob("empty", "what a page past a list's end answers")
     empty_list: Literal["empty", "404"] = _knob("empty", "what a list without rows answers")
-    empty_statistics: Literal["zeros", "404"] = _knob("zeros", "what statistics of a span without data answer")
+    empty_statistics: Literal["zeros", "404"] = _knob("zeros", "what statistics without data answer")
     grow_every: int = _knob(
-        0, "requests of conversion lists between two changes of the list being read; 0 for a list that holds still"
+        0, "requests of conversion lists from one change of the list to the next; 0: it holds still"
     )
     grow_rows: int = _knob(1, "rows that each change adds at the head of the list")
     remove_rows: int = _knob(0, "rows that each change removes from the list")
     day_offset_hours: float = _knob(0.0, "hours that the service's own clock is ahead of GMT when it cuts a day")
-    lte_includes_day: bool = _knob(True, "whether `lte` takes in the whole of its day, or only its first second")
+    lte_includes_day: bool = _knob(
+        default=True, text="whether `lte` takes in the whole of its day, or only its first second"
+    )
     filter_by: Literal["conversion_date", "start_date"] = _knob(
         "conversion_date", "date that conversions are filtered by"
     )

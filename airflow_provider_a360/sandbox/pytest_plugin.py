@@ -1,4 +1,7 @@
-"""A fixture for your own tests of DAGs. In a conftest.py: `pytest_plugins = ["airflow_provider_a360.sandbox.pytest_plugin"]`."""
+"""A fixture for your own tests of DAGs.
+
+In a conftest.py: `pytest_plugins = ["airflow_provider_a360.sandbox.pytest_plugin"]`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers",
-        "a360_sandbox(**settings): knobs of the `a360_sandbox` fixture (latency=0.1, …), and account, seed, port, clock",
+        "a360_sandbox(**settings): what the fixture is made with: knobs (latency=0.1, …), account, seed, port, clock",
     )
 
 
@@ -23,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def a360_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """An A360 server with a made-up account, to which Airflow's connection `a360_default` points.
 
-    `@pytest.mark.a360_sandbox(latency=0.1, seed=2)` sets knobs and what `Sandbox` takes; the closest mark's word counts.
+    `@pytest.mark.a360_sandbox(latency=0.1, seed=2)` sets knobs and what `Sandbox` takes; the closest mark wins.
     """
     settings = {
         name: value

@@ -49,8 +49,9 @@ class Seen:
 class Sandbox:
     """An A360 service with a made-up account, on 127.0.0.1. Runs between entering and leaving a `with`.
 
-    `account` is generated from the seed where none is given. `clock` (aware UTC) says what time the account lives in; left out,
-    it is the present, or for an account generated for another moment, that moment and what has passed since.
+    `url` is the base URL: what stands for https://api.sendpulse.com. `account` is generated from the seed where none is
+    given. `clock` (aware UTC) says what time the account lives in; left out, it is the present, or for an account
+    generated for another moment, that moment and what has passed since.
     """
 
     client_id = CLIENT_ID
@@ -73,8 +74,10 @@ class Sandbox:
         self._tokens = Tokens(self.knobs)
         self._faults = Faults(self.knobs, seed)
         self._app = Endpoints(self.account, self.knobs, Growth(seed)).app()
+        self._count = 0
         self._prepared: list[tuple[str, Response]] = []
         self._socket = socket.create_server(("127.0.0.1", port))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         # A pause between two requests of a test must not end its connection.
         config = uvicorn.Config(
             self._serve,
@@ -90,11 +93,6 @@ class Sandbox:
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="a360-sandbox", daemon=True)
 
     @property
-    def url(self) -> str:
-        """The base URL: what stands for https://api.sendpulse.com."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    @property
     def connection_uri(self) -> str:
         """What AIRFLOW_CONN_A360_DEFAULT has to be: an Airflow connection in its JSON form."""
         return json.dumps(
@@ -105,6 +103,8 @@ class Sandbox:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
             sleep(0.001)
+        if not self._thread.is_alive():
+            raise RuntimeError("The sandbox did not start.")
         return self
 
     def __exit__(
@@ -150,13 +150,15 @@ class Sandbox:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         seen = self._note(request)
+        self._count += 1
+        number = self._count
         response = self._take_prepared(request.url.path)
         fault = None
         if response is None:
-            response = self._faults.before(request.url.path)
+            response = self._faults.before(number, request.url.path)
             if response is None:
                 response = await self._respond(request)
-                fault = self._faults.body_fault() if request.method == "GET" else None
+                fault = self._faults.body_fault(number) if request.method == "GET" else None
         if self.knobs.latency:
             await asyncio.sleep(self.knobs.latency)
         seen.status = 200 if fault == "html" else response.status_code
@@ -166,7 +168,14 @@ class Sandbox:
         if len(self.requests) >= _MOST_SEEN:
             del self.requests[: _MOST_SEEN // 2]
         query = {name: request.query_params[name] for name in _QUERY if name in request.query_params}
-        seen = Seen(request.method, request.url.path, query, 0, monotonic(), "authorization" in request.headers)
+        seen = Seen(
+            request.method,
+            request.url.path,
+            query,
+            0,
+            monotonic(),
+            request.headers.get("authorization", "").startswith("Bearer "),
+        )
         self.requests.append(seen)
         return seen
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import to_builtins
 
 from airflow_provider_a360.sandbox.flow import ALWAYS, Contact, Conversion, Element, Event, Flow, Span
 
@@ -18,9 +22,13 @@ _EMAIL_STATUSES = (
     "temporarily unavailable", "email address does not exist", "server rejected email address because of spam",
     "user complained about spam", "mailbox is full", "domain does not exist", "sent", "sent", "bad recipient",
 )  # fmt: skip
+_SMS_PRICE = {
+    "USD": "0.07900", "RUR": "4.50000", "UAH": "1.93000", "EUR": "0.06400", "GBP": "0.05600", "BRL": "0.26000",
+    "BYN": "0.16000", "KZT": "22.50000", "MXN": "1.49000", "CLP": "60.44000", "NGN": "30.35000",
+}  # fmt: skip
 _BRANCHES = ("executed", "positive", "negative", "stopped")
 
-TOTAL_COUNTERS: dict[str, tuple[str, ...]] = {
+_TOTAL_COUNTERS: dict[str, tuple[str, ...]] = {
     "maintrigger": ("executed", "deleted"),
     "filter": _BRANCHES,
     "trigger": _BRANCHES,
@@ -31,20 +39,23 @@ TOTAL_COUNTERS: dict[str, tuple[str, ...]] = {
     "push": ("sent", "delivered", "clicked", "errors"),
     "messenger": ("executed", "sent"),
 }
-"""An element's counters in `total-stats`, by type. Filtered statistics have the same, as strings."""
 
-PLAIN_COUNTERS: dict[str, tuple[str, ...]] = {
-    **TOTAL_COUNTERS,
+_PLAIN_COUNTERS: dict[str, tuple[str, ...]] = {
+    **_TOTAL_COUNTERS,
     "email": ("sent", "delivered", "opened", "clicked", "errors", "unsubscribed", "marked_as_spam"),
     "goal": ("executed", "sent", "delivered", "opened", "clicked", "errors"),
     "sms": ("executed", "sent", "delivered", "opened", "clicked", "errors"),
 }
-"""An element's counters in `group-stat`, by type."""
+
+
+def counters_of(element: Element) -> tuple[str, ...]:
+    """An element's counters in `total-stats` (there as numbers) and in filtered statistics (there as strings)."""
+    return _TOTAL_COUNTERS.get(element.type, ("executed",))
 
 
 def moment(at: datetime | None) -> str | None:
     """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
-    return None if at is None else str(at)[:19]
+    return None if at is None else str(to_builtins(at))[:19].replace("T", " ")
 
 
 def flow_in_list(flow: Flow) -> Json:
@@ -142,7 +153,7 @@ def flow_detail(flow: Flow) -> Json:
 
 
 def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
-    """`autoresponders/{ID}/group-stat-filtered`. The page doesn't show the answer: these are the flow's own counts, as strings."""
+    """`autoresponders/{ID}/group-stat-filtered`: the flow's counts, as strings. The page doesn't show this answer."""
     return {
         "starts": str(flow.starts(span)),
         "send_messages": str(flow.messages(span)),
@@ -156,7 +167,7 @@ def total_stats(flow: Flow, flow_type: str | None, *, deleted: bool) -> Json:
     for element in flow.elements:
         if element.deleted is not deleted or flow_type not in {None, element.type}:
             continue
-        counters = TOTAL_COUNTERS.get(element.type, ("executed",))
+        counters = counters_of(element)
         counts = {
             "error" if (element.type, name) == ("email", "errors") else name: element.count(name) for name in counters
         }
@@ -166,7 +177,7 @@ def total_stats(flow: Flow, flow_type: str | None, *, deleted: bool) -> Json:
 
 def element_stats(element: Element) -> Json:
     """`group-stat` of an element: numbers."""
-    counts: Json = {name: element.count(name) for name in PLAIN_COUNTERS.get(element.type, ("executed",))}
+    counts: Json = {name: element.count(name) for name in _PLAIN_COUNTERS.get(element.type, ("executed",))}
     if element.type == "goal":
         counts["delivered"] = counts["executed"]
     if element.type in {"goal", "sms"}:
@@ -178,9 +189,9 @@ def element_stats(element: Element) -> Json:
 
 def element_filtered(element: Element, span: Span) -> Json:
     """`group-stat-filtered` of an element: strings, and the page's exception for "Filter" and "Condition"."""
-    counters = TOTAL_COUNTERS.get(element.type, ("executed",))
+    counters = counters_of(element)
     if element.type in {"filter", "trigger"}:
-        # "Statistics on the executed and last_send parameters are given for the entire time": so says the page of these two.
+        # "Statistics on the executed and last_send parameters are given for the entire time", says the page.
         counts = {name: element.count(name, ALWAYS if name == "executed" else span) for name in counters}
         return {"flow_id": element.id, **counts, "last_send": moment(element.last())}
     return {**{name: str(element.count(name, span)) for name in counters}, "last_send": moment(element.last(span))}
@@ -197,7 +208,7 @@ def _addresses(contact: Contact, *, phone: str | int | None) -> Json:
 
 
 def contact_row(element: Element, event: Event) -> Json:
-    """A row of an element's contact list, in the shape of its type. Phones are numbers where the page prints PHONE without quotes."""
+    """A row of an element's contact list. Phones are numbers where the page prints PHONE without quotes."""
     contact, marks = event.contact, event.marks
     digits = None if contact.phone is None else int(contact.phone)
     if element.type == "maintrigger":
@@ -236,7 +247,7 @@ def contact_row(element: Element, event: Event) -> Json:
             "event_id": contact.event_id,
             "sender": "sendpulse",
             "body": element.name,
-            "price": {"USD": "0.07900", "EUR": "0.06400", "GBP": "0.05600", "UAH": "1.93000"},
+            "price": _SMS_PRICE,
             "cur": "USD",
             "email": contact.email,
             "sent_date": moment(event.at),
@@ -257,32 +268,21 @@ def conversion_row(row: Conversion) -> Json:
     }
 
 
-def conversion_summary(flow: Flow, counts: dict[int, int], goals: list[Element]) -> Json:
-    """`conversions` of a flow. `counts`: conversions by element; `goals`: those to show, which may be one page of them."""
+def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Element]) -> Json:
+    """`conversions` of a flow, counted from their rows; `goals`: those to show, which may be one page of them."""
+    by_type = Counter(row.conversion_type for row in rows)
+    by_element = Counter(row.element_id for row in rows)
+
+    def shown(element: Element, **more: Any) -> Json:
+        head = {"id": element.id, "main_id": flow.id, "af_type": element.type, "created": _created(element)}
+        return {**head, **more, "conversions": by_element[element.id]}
+
     start = flow.main_trigger
-    goal_conversions = sum(counts.get(element.id, 0) for element in flow.elements if element.type == "goal")
-    shown = [
-        {
-            "id": goal.id,
-            "name": goal.name,
-            "main_id": flow.id,
-            "af_type": "goal",
-            "created": _created(goal),
-            "conversions": counts.get(goal.id, 0),
-        }
-        for goal in goals
-    ]
     return {
-        "total_conversions": counts.get(start.id, 0) + goal_conversions,
-        "maintrigger_conversions": counts.get(start.id, 0),
-        "goal_conversions": goal_conversions,
-        "maintrigger": {
-            "id": start.id,
-            "main_id": flow.id,
-            "af_type": "maintrigger",
-            "created": _created(start),
-            "last_send": moment(start.last()),
-            "conversions": counts.get(start.id, 0),
-        },
-        "goals": shown,
+        "total_conversions": len(rows),
+        "maintrigger_conversions": by_type["maintrigger"],
+        "goal_conversions": by_type["goal"],
+        # PHP prints an object without members as an empty array.
+        "maintrigger": shown(start, last_send=moment(start.last())) if start else [],
+        "goals": [shown(goal, name=goal.name) for goal in goals],
     }
