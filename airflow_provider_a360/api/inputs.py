@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
-
-import pendulum
 
 from airflow_provider_a360.api.errors import A360ConfigError
 
@@ -63,12 +61,12 @@ def day(value: Any, name: str) -> date:
     Raises: A360ConfigError for anything else; "None" is an error, not a day.
     """
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
+        return date(value.year, value.month, value.day)
     try:
         at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
     except ValueError:
         raise A360ConfigError(f"{name} is {value!r}; it must be a day such as 2026-11-20.") from None
-    return pendulum.instance(at, tz="UTC").in_timezone("UTC").date()
+    return (at if at.tzinfo is None else at.astimezone(UTC)).date()
 
 
 def _listed(value: Any) -> Any:

@@ -44,16 +44,17 @@ class Element(Record, kw_only=True):
     """An element of a flow ("Get Statistics about an Automation Flow")."""
 
     SOURCES = {"type": ("af_type", "type")}
+    DROPPED = frozenset({"main_id", "task"})
 
     id: int
     type: str | None
     """As in `endpoints.ELEMENT_TYPES`, or one that the page doesn't name."""
-    name: str | None
+    name: str | None = None
     """The e-mail's subject or the push's title."""
-    created: datetime | None
+    created: datetime | None = None
     """May be some hours off: on the service's page it is three hours later than the flow's."""
-    last_send: datetime | None
-    extra: str | None
+    last_send: datetime | None = None
+    extra: str | None = None
 
 
 class FlowDetails(Record, kw_only=True):
@@ -119,6 +120,7 @@ class ConversionCount(Record, kw_only=True):
     """A way to convert and how often it was taken."""
 
     SOURCES = {"type": ("af_type",)}
+    DROPPED = frozenset({"main_id"})
 
     id: int
     type: str | None = None

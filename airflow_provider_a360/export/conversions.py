@@ -1,0 +1,131 @@
+"""Each conversion in exactly one day's file."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from airflow_provider_a360.api import endpoints, inputs
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.endpoints import ConversionKind
+from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.parallel import in_order
+from airflow_provider_a360.api.records import Conversion, Record
+from airflow_provider_a360.export.datasets import Batch, Findings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Conversions:
+    """Each conversion of the flows on the days of their `conversion_date`, exactly once.
+
+    Neither how the service cuts a day, nor whether its filter includes the last one, nor by which of a row's dates it
+    goes, is certain. So more is asked for than is wanted, a row is taken by its own date, and where rows show that the
+    filter goes by another date, or the filter seems to hide some, the list without a filter is read instead.
+    """
+
+    name: ClassVar[str] = "conversions"
+    row_type: ClassVar[type[Record]] = Conversion
+    # What one reading of a list may cover: its days are staged side by side.
+    _PART: ClassVar[int] = 31
+
+    kind: ConversionKind = "all"
+    goal_id: int | None = None
+    _goes_by_conversion_date: bool | None = field(default=None, init=False)
+    """None until a row shows it; the same for all lists of the service."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in endpoints.CONVERSION_KINDS:
+            raise A360ConfigError(f"kind is {self.kind!r}; it must be one of {', '.join(endpoints.CONVERSION_KINDS)}.")
+        if self.goal_id is not None:
+            if self.kind == "maintrigger":
+                raise A360ConfigError('goal_id goes with kind="goal", not with kind="maintrigger".')
+            self.goal_id = inputs.identifier(self.goal_id, "goal_id")
+            self.kind = "goal"
+
+    def folder(self, days: Days) -> str:
+        """`conversions`, with the kind and the goal if not all are meant, and the day."""
+        parts = [self.name, *([] if self.kind == "all" else [self.kind])]
+        parts += [] if self.goal_id is None else [str(self.goal_id)]
+        return f"{'-'.join(parts)}/dt={days.first}"
+
+    def sort_key(self, row: Conversion) -> tuple[Any, ...]:
+        """By flow; within a flow the newest first, as the service has them."""
+        return -row.flow_id, row.conversion_date, row.conversion_id
+
+    def outlook(self, days: Days) -> tuple[int, str]:
+        """A request or two for each 31 days, and the pages."""
+        parts = len(list(days.parts(self._PART)))
+        return parts, f"{parts} or {2 * parts} requests a flow, and one for each further page of conversions"
+
+    def batches(
+        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings
+    ) -> Iterator[Batch]:
+        """One reading of each flow's list for 31 days at a time; the first pages of many flows run ahead."""
+        for part in days.parts(self._PART):
+            flows = [flow for group in groups for flow in group]
+            open_list = functools.partial(self._reading, client, part, findings)
+            readings = in_order(open_list, flows, client.settings.max_in_flight)
+            for group in groups:
+                rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
+                yield Batch(group, list(part.parts(1)), ((row.conversion_date.date(), row) for row in rows))
+
+    def _reading(self, client: A360Client, days: Days, findings: Findings, flow: int) -> Iterator[Conversion]:
+        """The flow's conversions of these days, the first page already read."""
+        # A day more before, two after: the service may cut its days elsewhere, and leave out the filter's last one.
+        wide = Days(days.first - timedelta(days=1), days.last + timedelta(days=2))
+        span = {} if self._goes_by_conversion_date is False else {"first_day": wide.first, "last_day": wide.last}
+        listing = client.conversions(flow, self.kind, goal_id=self.goal_id, **span)
+        return self._checked(client, flow, days, wide, listing, findings)
+
+    def _checked(
+        self,
+        client: A360Client,
+        flow: int,
+        days: Days,
+        wide: Days,
+        listing: Iterable[Conversion],
+        findings: Findings,
+    ) -> Iterator[Conversion]:
+        taken: set[int] = set()
+        # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
+        nearby = wide.widened()
+        for row in listing:
+            day = row.conversion_date.date()
+            if day in days:
+                taken.add(row.conversion_id)
+                yield row
+            if self._goes_by_conversion_date is False:
+                continue
+            if day not in nearby:
+                self._say_unfiltered(flow, findings)
+                break
+            if row.start_date and row.start_date.date() < nearby.first:
+                self._goes_by_conversion_date = True
+        else:
+            if self._goes_by_conversion_date is not None:
+                return
+            earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
+            # By conversion_date, nothing that was converted on these days or later can be in there.
+            if all(row.conversion_date.date() < days.first for row in earlier.ends()):
+                return
+            self._say_unfiltered(flow, findings)
+        for row in client.conversions(flow, self.kind, goal_id=self.goal_id):
+            if row.conversion_date.date() in days and row.conversion_id not in taken:
+                yield row
+
+    def _say_unfiltered(self, flow: int, findings: Findings) -> None:
+        self._goes_by_conversion_date = False
+        note = (
+            f"The service's filter does not go by conversion_date (seen in flow {flow}), so the lists were read whole, "
+            "without it. The days are exact all the same; it takes more requests."
+        )
+        log.warning(note)
+        findings.notes.append(note)

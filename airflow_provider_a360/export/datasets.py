@@ -1,0 +1,56 @@
+"""What can be exported: flows and days become rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.records import Record
+
+
+class Batch(NamedTuple):
+    """Rows of some flows and days, to be published together; each row comes with the first day of its file."""
+
+    flows: Sequence[int]
+    files: Sequence[Days]
+    """The days of each file; a file without rows is a file too."""
+    rows: Iterator[tuple[date, Record]]
+
+
+@dataclass
+class Findings:
+    """What an export learns besides rows; it ends up in the manifest."""
+
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    """Elements without statistics, and why."""
+    without_data: int = 0
+    """Elements and days for which the service had no statistics: their counters are null."""
+    requests_saved: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Dataset(Protocol):
+    """A kind of rows, and which of them are wanted."""
+
+    name: ClassVar[str]
+    row_type: ClassVar[type[Record]]
+
+    def folder(self, days: Days) -> str:
+        """Where a file of these days goes, below the destination; every option that changes which rows there are is in
+        it, so that two exports never overwrite each other by accident.
+        """
+
+    def sort_key(self, row: Any) -> tuple[Any, ...]:
+        """The order of rows in a file, largest first, whatever order the service gave them in."""
+
+    def outlook(self, days: Days) -> tuple[int, str]:
+        """The least number of requests that a flow takes, and in words what it depends on."""
+
+    def batches(
+        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings
+    ) -> Iterator[Batch]:
+        """The rows of each group of flows, in batches that cover each group and day once."""

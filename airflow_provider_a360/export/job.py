@@ -1,0 +1,137 @@
+"""An export from first request to manifest."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.inputs import ALL
+from airflow_provider_a360.export import formats
+from airflow_provider_a360.export.datasets import Batch, Dataset, Findings
+from airflow_provider_a360.export.publish import Destination
+from airflow_provider_a360.export.stage import Staged
+
+log = logging.getLogger(__name__)
+
+
+class PublishedFile(TypedDict):
+    """A file as it landed."""
+
+    day: str
+    """Its first day; its only one, but with grain="run"."""
+    last_day: str
+    rows: int
+    uri: str
+
+
+class Manifest(TypedDict):
+    """What an export did: all that goes into XCom."""
+
+    dataset: str
+    first_day: str
+    last_day: str
+    rows: int
+    files: list[PublishedFile]
+    flows: list[int]
+    requests: int
+    requests_saved: int
+    seconds: float
+    skipped: list[dict[str, Any]]
+    without_data: int
+    """Elements and days for which the service had none: their counters are null."""
+    unfinished_days: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An export of a dataset, for flows and days, to a folder."""
+
+    dataset: Dataset
+    flow_ids: Sequence[int] | Literal["all"]
+    days: Days
+    destination: Destination
+    file_format: str
+    treat: Callable[[Any], Any] = lambda row: row
+    """What is done to a row before it is written."""
+
+    def run(self, client: A360Client) -> Manifest:
+        """Export, file by file: each is published when it is complete, and one that fails leaves what was there."""
+        began, sent = time.monotonic(), client.requests
+        unfinished = [day for day in self.days if day >= datetime.now(UTC).date()]
+        if unfinished:
+            log.warning(
+                "%s not over yet in UTC: the export holds what there is so far. Export again later.",
+                f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
+            )
+        everything = self.flow_ids == ALL
+        self._say_outlook(100 if everything else len(self.flow_ids), everything, client.settings.requests_per_second)
+        flows = sorted(flow.id for flow in client.flows()) if everything else [int(flow) for flow in self.flow_ids]
+        groups = [flows] if everything else [[flow] for flow in flows]
+        if everything and not flows:
+            log.warning("The account has no flows.")
+        findings = Findings()
+        files: list[PublishedFile] = []
+        for batch in self.dataset.batches(client, groups, self.days, findings):
+            files += self._publish(batch, "all" if everything else f"flow-{batch.flows[0]}")
+        rows = sum(file["rows"] for file in files)
+        manifest = Manifest(
+            dataset=self.dataset.name,
+            first_day=str(self.days.first),
+            last_day=str(self.days.last),
+            rows=rows,
+            files=files,
+            flows=flows,
+            requests=client.requests - sent,
+            seconds=round(time.monotonic() - began, 3),
+            unfinished_days=[str(day) for day in unfinished],
+            requests_saved=findings.requests_saved,
+            skipped=findings.skipped,
+            without_data=findings.without_data,
+            notes=findings.notes,
+        )
+        log.info("Exported %d rows in %d files with %d requests.", rows, len(files), manifest["requests"])
+        return manifest
+
+    def _say_outlook(self, flows: int, everything: bool, per_second: float) -> None:  # noqa: FBT001
+        least, words = self.dataset.outlook(self.days)
+        log.info(
+            "Exporting %s of %s: %s. For %s that is at least %d requests, %.1f minutes at %g a second.",
+            self.dataset.name,
+            self.days,
+            words,
+            "each 100 flows of the account" if everything else "1 flow" if flows == 1 else f"{flows} flows",
+            least * flows,
+            least * flows / per_second / 60,
+            per_second,
+        )
+
+    def _publish(self, batch: Batch, stem: str) -> list[PublishedFile]:
+        dataset = self.dataset
+        with tempfile.TemporaryDirectory(prefix="a360-") as folder:
+            staged = {
+                days.first: Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key)
+                for days in batch.files
+            }
+            for key, row in batch.rows:
+                staged[key].add(self.treat(row))
+            return [self._publish_one(staged[days.first], days, stem) for days in batch.files]
+
+    def _publish_one(self, staged: Staged, days: Days, stem: str) -> PublishedFile:
+        lines = staged.lines()
+        finished = lines.with_name(f"finished.{self.file_format}")
+        formats.write(lines, finished, self.file_format, self.dataset.row_type)
+        uri = self.destination.publish(finished, f"{self.dataset.folder(days)}/{stem}.{self.file_format}")
+        # A span of many days needs its disk no longer than it must.
+        finished.unlink()
+        lines.unlink()
+        log.info("%s: %d rows in %s", days, staged.rows, uri)
+        return PublishedFile(day=str(days.first), last_day=str(days.last), rows=staged.rows, uri=uri)

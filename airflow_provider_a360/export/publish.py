@@ -1,0 +1,76 @@
+"""A finished file appears at its destination whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error, scrub
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+
+class A360DestinationError(A360Error):
+    """A file could not be published: look at the destination. What was there before is untouched."""
+
+
+class Destination:
+    """A folder, local or in object storage (`s3://bucket/folder`, `gs://…`, with `scheme://connection@…` for Airflow's
+    connection).
+
+    Raises: A360ConfigError for an empty one, or a scheme whose storage is not installed.
+    """
+
+    def __init__(self, folder: str) -> None:
+        from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415
+
+        text = str(folder).strip()
+        if not text or text == "None":
+            raise A360ConfigError(f"destination is {folder!r}; give a folder, such as /data/a360 or s3://bucket/a360.")
+        if "://" not in text:
+            text = Path(text).expanduser().absolute().as_uri()
+        try:
+            self._folder = ObjectStoragePath(text)
+            self._local = self._folder.fs.protocol in ("file", ("file", "local"))
+        except (ImportError, ValueError) as error:
+            raise A360ConfigError(
+                f"destination {text} can't be reached from here ({scrub(str(error))}). Storage other than local needs "
+                "its provider, such as apache-airflow-providers-amazon[s3fs] for s3://."
+            ) from None
+
+    def publish(self, file: Path, name: str) -> str:
+        """Put `file` at `name`, a path below the folder, in place of what is there; returns its URI.
+
+        Raises: A360DestinationError.
+        """
+        target: ObjectStoragePath = self._folder.joinpath(*name.split("/"))
+        try:
+            if self._local:
+                _replace(file, Path(target.path))
+            else:
+                # One call that uploads or fails; a remote file object would publish a half when closed by an error.
+                target.fs.put_file(str(file), target.path)
+        except Exception as error:  # noqa: BLE001  # each storage has errors of its own
+            raise A360DestinationError(
+                f"Could not write {target}: {type(error).__name__}: {scrub(str(error))}. "
+                "What was there before is untouched."
+            ) from None
+        return str(target)
+
+
+def _replace(file: Path, target: Path) -> None:
+    """By one rename, from a file beside the target: a rename is whole only within a file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with file.open("rb") as source, beside.open("wb") as out:
+            shutil.copyfileobj(source, out)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)

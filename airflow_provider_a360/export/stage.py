@@ -1,0 +1,66 @@
+"""Rows on their way to a file: on local disk, a file a day, in the file's own order."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from airflow_provider_a360.api.records import Record
+
+_SORTED_AT_ONCE = 50_000
+"""Rows in memory while a file is sorted."""
+
+
+class Staged:
+    """One file's rows as JSON lines, largest sort key first.
+
+    Rows that come in that order, as they do from the service, are written once. Others are sorted on disk.
+    """
+
+    def __init__(self, path: Path, row_type: type[Record], sort_key: Callable[[Any], tuple[Any, ...]]) -> None:
+        self.rows = 0
+        self._path, self._row_type, self._sort_key = path, row_type, sort_key
+        self._out: IO[bytes] = path.open("wb")
+        self._encode = msgspec.json.Encoder().encode
+        self._last: tuple[Any, ...] | None = None
+        self._in_order = True
+
+    def add(self, row: Record) -> None:
+        """Append a row."""
+        if self._in_order:
+            key = self._sort_key(row)
+            self._in_order = self._last is None or key <= self._last
+            self._last = key
+        self._out.write(self._encode(row) + b"\n")
+        self.rows += 1
+
+    def lines(self) -> Path:
+        """The finished file."""
+        self._out.close()
+        if not self._in_order:
+            self._sort()
+            self._in_order = True
+        return self._path
+
+    def _sort(self) -> None:
+        decode = msgspec.json.Decoder(self._row_type).decode
+
+        def key(line: Any) -> Any:
+            return self._sort_key(decode(line))
+
+        runs: list[Path] = []
+        with self._path.open("rb") as lines:
+            while run := list(itertools.islice(lines, _SORTED_AT_ONCE)):
+                runs.append(self._path.with_suffix(f".{len(runs)}"))
+                runs[-1].write_bytes(b"".join(sorted(run, key=key, reverse=True)))
+        with contextlib.ExitStack() as stack, self._path.open("wb") as out:
+            files: list[Iterable[bytes]] = [stack.enter_context(path.open("rb")) for path in runs]
+            out.writelines(heapq.merge(*files, key=key, reverse=True))
+        for path in runs:
+            path.unlink()
