@@ -40,19 +40,28 @@ def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"
     return list(dict.fromkeys(identifier(item, name) for item in ids))
 
 
-def names(value: Any, name: str, known: Iterable[str]) -> list[str] | None:
-    """A name or names, each one of those known, sorted; None and an empty list mean no restriction.
+def names(value: Any, name: str) -> list[str] | None:
+    """A name or a list of names; None and an empty list mean no restriction.
 
-    Raises: A360ConfigError for a name that isn't known.
+    Raises: A360ConfigError for anything else.
     """
     listed = _listed(value)
-    if listed is None:
-        return None
-    chosen = sorted({str(item).strip() for item in ([listed] if isinstance(listed, str) else listed)})
-    for item in chosen:
-        if item not in set(known):
-            raise A360ConfigError(f"{name} names {item!r}; known are {', '.join(sorted(known))}.")
-    return chosen or None
+    if isinstance(listed, str):
+        listed = [listed]
+    if listed is not None and not (isinstance(listed, Iterable) and all(isinstance(item, str) for item in listed)):
+        raise A360ConfigError(f"{name} is {value!r}; give a name, a list of names, or None for all.")
+    return sorted({item.strip() for item in listed or ()}) or None
+
+
+def boolean(value: Any, name: str) -> bool:
+    """True or False, also as a template renders them.
+
+    Raises: A360ConfigError for anything else.
+    """
+    known = {"true": True, "false": False}
+    if str(value).strip().lower() not in known:
+        raise A360ConfigError(f"{name} is {value!r}; it must be True or False.")
+    return known[str(value).strip().lower()]
 
 
 def day(value: Any, name: str) -> date:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from airflow_provider_a360.api import endpoints, inputs
+from airflow_provider_a360.api import endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
@@ -35,7 +35,10 @@ class ElementStatistics:
     grain: Grain = "day"
 
     def __post_init__(self) -> None:
-        self.element_types = inputs.names(self.element_types, "element_types", endpoints.ELEMENT_TYPES)
+        for name in self.element_types or ():
+            if name not in endpoints.ELEMENT_TYPES:
+                known = ", ".join(endpoints.ELEMENT_TYPES)
+                raise A360ConfigError(f"element_types names {name!r}; the service has statistics for {known}.")
         if self.grain not in ("day", "run"):
             raise A360ConfigError(f'grain is {self.grain!r}; it must be "day" or "run".')
 

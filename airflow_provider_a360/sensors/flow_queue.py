@@ -1,0 +1,159 @@
+"""Waits until a flow's queue has drained."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_a360.api import inputs
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.errors import PERMANENT, A360Error
+from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
+from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger, QueueEvent
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+# The trigger ends the wait by itself; this is for one that nobody runs.
+_GRACE = timedelta(minutes=2)
+
+
+class A360WaitError(A360Error):
+    """The trigger met with what waiting can't mend; its message says what."""
+
+
+class A360QueueEventError(A360Error):
+    """The triggerer sent an event of a form that this version doesn't know: run the same version everywhere."""
+
+
+class A360FlowQueueSensor(BaseSensorOperator):
+    """Waits until no contact is on their way through a flow (`in_queue` is 0).
+
+    Poke, reschedule and deferrable end alike: with the flow's `starts`, `in_queue` and `end_count`; with a time-out
+    after `timeout` seconds; or at once on what waiting can't mend (unknown flow, 401, 403), also under `soft_fail`.
+    A poll that fails for a passing reason doesn't end the wait.
+
+    :param flow_id: the flow.
+    :param settle_polls: how many polls in a row must show 0: a flow just started can show 0 for a moment.
+    :param fail_if_paused: fail at once where the flow is paused with contacts in its queue.
+    :param deferrable: wait in the triggerer, which takes no worker's place.
+    :param a360_conn_id: the connection.
+    """
+
+    template_fields: Sequence[str] = ("flow_id", "settle_polls", "fail_if_paused", "a360_conn_id")
+    ui_color = "#d6efe9"
+
+    def __init__(
+        self,
+        *,
+        flow_id: Any,
+        settle_polls: Any = 1,
+        fail_if_paused: Any = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        a360_conn_id: str = A360Hook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.flow_id = flow_id
+        self.settle_polls = settle_polls
+        self.fail_if_paused = fail_if_paused
+        self.deferrable = deferrable
+        self.a360_conn_id = a360_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Wait, in the way that was chosen; returns the flow's counts.
+
+        Raises: AirflowSensorTimeout; AirflowFailException for what waiting can't mend.
+        """
+        with _failing_at_once():
+            return self._first_poll_then_defer() if self.deferrable else super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the trigger."""
+        with _failing_at_once():
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask once."""
+        store = context.get("task_state_store") if self.reschedule else None
+        # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
+        key = f"zeros-in-try-{context['ti'].try_number}"
+        if store:
+            self._watch.zeros = int(str(store.get(key, 0)))
+        counts = self._watch.poll(self._client)
+        if store:
+            store.set(key, self._watch.zeros)
+        return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
+
+    def _first_poll_then_defer(self) -> Any:
+        deadline = time.time() + self.timeout
+        counts = self._watch.poll(self._client)
+        if counts is None:
+            trigger = A360FlowQueueTrigger(
+                a360_conn_id=self.a360_conn_id,
+                flow_id=self._watch.flow_id,
+                poll_interval=self.poke_interval,
+                deadline=deadline,
+                settle_polls=self._watch.settle_polls,
+                fail_if_paused=self._watch.fail_if_paused,
+                zeros=self._watch.zeros,
+            )
+            timeout = timedelta(seconds=self.timeout) + _GRACE
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+        return counts
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
+        """What the trigger's event means for the task; one of unknown form fails it.
+
+        Raises: AirflowSensorTimeout, A360QueueEventError and, for what waiting can't mend, A360WaitError.
+        """
+        try:
+            end = msgspec.convert(event, QueueEvent)
+        except msgspec.ValidationError as error:
+            raise A360QueueEventError(f"The triggerer's event is not of the expected form: {error}.") from None
+        if end.outcome == "timed_out":
+            raise AirflowSensorTimeout(
+                f"Flow {self.flow_id}: its queue had not drained after {self.timeout:g} seconds."
+            )
+        if end.outcome == "failed" or end.counts is None:
+            raise A360WaitError(end.message or "The trigger failed without a message.")
+        return end.counts
+
+    @functools.cached_property
+    def _client(self) -> A360Client:
+        settings = A360Hook(self.a360_conn_id).get_conn().settings
+        return A360Client(settings, deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
+
+    @functools.cached_property
+    def _watch(self) -> QueueWatch:
+        return QueueWatch(
+            inputs.identifier(self.flow_id, "flow_id"),
+            inputs.identifier(self.settle_polls, "settle_polls"),
+            inputs.boolean(self.fail_if_paused, "fail_if_paused"),
+        )
+
+
+@contextmanager
+def _failing_at_once() -> Iterator[None]:
+    """Turn what waiting can't mend into a failure without retry.
+
+    Outside of what the base class does: there, `soft_fail` would make it a skipped task.
+    """
+    try:
+        yield
+    except (*PERMANENT, A360FlowPausedError, A360WaitError, A360QueueEventError) as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,90 @@
+"""The sensor's wait in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.errors import PERMANENT
+from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
+from airflow_provider_a360.hooks.a360 import settings_of
+
+
+class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
+    """How a wait ended. The counts come with "drained", the message with "failed"."""
+
+    outcome: Literal["drained", "timed_out", "failed"]
+    counts: dict[str, int | None] | None = None
+    message: str | None = None
+
+
+class A360FlowQueueTrigger(BaseTrigger):
+    """Polls a flow until its queue has drained.
+
+    :param a360_conn_id: the connection.
+    :param flow_id: the flow.
+    :param poll_interval: seconds between two polls.
+    :param deadline: when the wait ends, in seconds since 1970 (UTC). Fixed by the task, so a triggerer that is started
+        anew doesn't wait longer.
+    :param settle_polls: how many polls in a row must show 0.
+    :param fail_if_paused: whether a paused flow with contacts in its queue ends the wait.
+    :param zeros: how many polls in a row have shown 0 so far.
+    """
+
+    def __init__(
+        self,
+        *,
+        a360_conn_id: str,
+        flow_id: int,
+        poll_interval: float,
+        deadline: float,
+        settle_polls: int = 1,
+        fail_if_paused: bool = False,
+        zeros: int = 0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.a360_conn_id = a360_conn_id
+        self.flow_id = flow_id
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.settle_polls = settle_polls
+        self.fail_if_paused = fail_if_paused
+        self.zeros = zeros
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """What the triggerer rebuilds it from: ids and numbers, no secret."""
+        fields = (
+            "a360_conn_id",
+            "flow_id",
+            "poll_interval",
+            "deadline",
+            "settle_polls",
+            "fail_if_paused",
+            "zeros",
+        )
+        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event, when the wait is over."""
+        yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> QueueEvent:
+        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros)
+        try:
+            settings = settings_of(await get_async_connection(self.a360_conn_id))
+            client = A360Client(settings, deadline=POLL_DEADLINE)
+            while (left := self.deadline - time.time()) > 0:
+                await asyncio.sleep(min(self.poll_interval, left))
+                # Requests block, so they go to a thread: the account's limit is far below what threads carry.
+                if counts := await asyncio.to_thread(watch.poll, client):
+                    return QueueEvent("drained", counts=counts)
+        except (*PERMANENT, A360FlowPausedError) as error:
+            return QueueEvent("failed", message=str(error))
+        return QueueEvent("timed_out")
