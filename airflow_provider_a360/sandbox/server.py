@@ -116,9 +116,9 @@ class Sandbox:
 
     def serve_forever(self) -> None:
         """Serve until interrupted, for the command line; inside a `with` or by itself."""
-        if not self._thread.is_alive():
-            self.__enter__()
         try:
+            if not self._thread.is_alive():
+                self.__enter__()
             self._thread.join()
         except KeyboardInterrupt:
             self.__exit__(None, None, None)
