@@ -1,0 +1,84 @@
+"""`airflow a360 …`, also `python -m airflow_provider_a360 …`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from collections.abc import Iterator
+
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+_HELP = "SendPulse Automation 360"
+
+
+def airflow_commands() -> list[GroupCommand]:
+    """The commands for Airflow's own command line (key `cli` of the provider info)."""
+    return [GroupCommand(name="a360", help=_HELP, subcommands=_commands())]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The same commands without Airflow's command line."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_a360", description=_HELP)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _commands():
+        subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        for argument in command.args:
+            argument.add_to_parser(subparser)
+        subparser.set_defaults(func=command.func)
+    chosen = parser.parse_args(arguments)
+    chosen.func(chosen)
+
+
+def _commands() -> tuple[ActionCommand, ...]:
+    return (
+        ActionCommand(
+            name="demo",
+            help="Run the daily example DAG for three days against the sandbox and show what it exports",
+            func=lazy_load_command("airflow_provider_a360.sandbox.demo.demo"),
+            args=(),
+        ),
+        ActionCommand(
+            name="sandbox",
+            help="Serve a made-up A360 account on this machine",
+            func=lazy_load_command("airflow_provider_a360.cli.sandbox"),
+            args=tuple(_sandbox_args()),
+        ),
+    )
+
+
+def _sandbox_args() -> Iterator[Arg]:
+    yield Arg(("--port",), type=int, default=8360, help="port on 127.0.0.1 (default: 8360; 0 for any that is free)")
+    yield Arg(("--seed",), type=int, default=1, help="what the account is made from (default: 1)")
+    from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
+
+    hints = typing.get_type_hints(Knobs)
+    for knob in dataclasses.fields(Knobs):
+        flag, text = "--" + knob.name.replace("_", "-"), f"{knob.metadata['help']} (default: {knob.default})"
+        choices = typing.get_args(hints[knob.name])
+        if hints[knob.name] is bool:
+            yield Arg((flag,), action=argparse.BooleanOptionalAction, default=knob.default, help=text)
+        elif choices:
+            yield Arg((flag,), choices=choices, default=knob.default, help=text)
+        else:
+            yield Arg((flag,), type=hints[knob.name], default=knob.default, help=text)
+
+
+def sandbox(arguments: argparse.Namespace) -> None:
+    """Serve the sandbox until interrupted, and say how to connect to it."""
+    from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
+
+    try:
+        from airflow_provider_a360.sandbox.server import Sandbox  # noqa: PLC0415
+    except ImportError:
+        raise SystemExit('The sandbox needs its extra: pip install "airflow-provider-a360[sandbox]"') from None
+    knobs = Knobs(**{knob.name: getattr(arguments, knob.name) for knob in dataclasses.fields(Knobs)})
+    try:
+        server = Sandbox(seed=arguments.seed, port=arguments.port, knobs=knobs)
+    except OSError as error:
+        raise SystemExit(
+            f"Port {arguments.port} can't be used ({error.strerror}); choose another with --port."
+        ) from None
+    print(f"A made-up A360 account at {server.url}. Stop with Ctrl-C. Point Airflow at it with:\n")
+    print(f"export AIRFLOW_CONN_A360_DEFAULT='{server.connection_uri}'", flush=True)
+    server.serve_forever()

@@ -1,0 +1,36 @@
+"""A task for each flow: one that fails is run again by itself, and each has its own row in the grid."""
+
+from __future__ import annotations
+
+import os
+
+import pendulum
+
+# [START export_per_flow]
+from airflow.sdk import DAG, CronDataIntervalTimetable, task
+
+from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.operators.export import A360ExportConversionsOperator
+
+with DAG(
+    "a360_export_per_flow",
+    schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    tags=["a360"],
+):
+
+    @task
+    def active_flows() -> list[int]:
+        return [flow.id for flow in A360Hook().flows() if flow.status == 1]
+
+    A360ExportConversionsOperator.partial(
+        task_id="conversions",
+        destination=os.environ.get("A360_DESTINATION", "/tmp/a360"),
+        file_format="jsonl.gz",
+        personal_data="drop",
+        # Conversions that the service reports late: each run exports the last three days anew.
+        lookback_days=3,
+        max_active_tis_per_dag=2,
+    ).expand(flow_ids=active_flows())
+# [END export_per_flow]

@@ -1,0 +1,36 @@
+"""A campaign's statistics, once its last contact has left the flow."""
+
+from __future__ import annotations
+
+import os
+
+import pendulum
+
+# [START wait_then_export]
+from airflow.sdk import DAG, CronDataIntervalTimetable
+
+from airflow_provider_a360.operators.export import A360ExportElementStatsOperator
+from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
+
+with DAG(
+    "a360_wait_then_export",
+    schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    tags=["a360"],
+):
+    drained = A360FlowQueueSensor(
+        task_id="drained",
+        flow_id=281013,
+        settle_polls=2,
+        poke_interval=60,
+        timeout=6 * 60 * 60,
+        mode="reschedule",
+    )
+    drained >> A360ExportElementStatsOperator(
+        task_id="element_stats",
+        flow_ids=281013,
+        destination=os.environ.get("A360_DESTINATION", "/tmp/a360"),
+        file_format="parquet",
+    )
+# [END wait_then_export]
