@@ -1,0 +1,84 @@
+"""A sandbox, and a socket that answers what a test writes by hand."""
+
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from api_support import NOW
+from tenacity import wait_fixed
+
+from airflow_provider_a360.api import transport
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _own_accounts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Sandbox]:
+    with Sandbox(clock=lambda: NOW) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_running: Sandbox) -> Sandbox:
+    """A sandbox without a limit, asked nothing yet, whose clock stands still. Its account is not to be changed."""
+    for knob in fields(Knobs):
+        setattr(_running.knobs, knob.name, knob.default)
+    _running.knobs.requests_per_second = 0
+    _running.requests.clear()
+    _running._prepared.clear()
+    return _running
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Sandbox]]:
+    """Starts a sandbox of its own, whose account may be changed; its arguments are knobs."""
+    with ExitStack() as stack:
+
+        def start(**knobs: Any) -> Sandbox:
+            settings = Knobs(**{"requests_per_second": 0, **knobs})
+            return stack.enter_context(Sandbox(knobs=settings, clock=lambda: NOW))
+
+        yield start
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[..., tuple[str, list[int]]]]:
+    """Starts a server that does with each connection what a function says: `handle(number, connection)`, once the
+    request has come. Returns its URL and the numbers of the connections so far.
+    """
+    with ExitStack() as stack:
+
+        def start(handle: Callable[[int, Any], None]) -> tuple[str, list[int]]:
+            numbers: list[int] = []
+
+            class Handler(socketserver.BaseRequestHandler):
+                def handle(self) -> None:
+                    while b"\r\n\r\n" not in self.request.recv(65536):
+                        pass
+                    numbers.append(len(numbers) + 1)
+                    try:
+                        handle(numbers[-1], self.request)
+                    except OSError:
+                        return
+
+            server = stack.enter_context(_Server(("127.0.0.1", 0), Handler))
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_address[1]}", numbers
+
+        yield start

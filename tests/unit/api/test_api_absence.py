@@ -1,0 +1,150 @@
+"""What a 404, an empty answer and a Condition's doubtful path mean."""
+
+import pytest
+from api_support import asked, connect
+
+from airflow_provider_a360.api.errors import A360FlowNotFoundError
+from airflow_provider_a360.sandbox import example
+
+UNKNOWN = 999_999
+DAYS = {"first_day": "2026-11-02", "last_day": "2026-11-08"}
+NO_DATA = {"message": "Not found", "error_code": 404}
+CONDITION = f"/a360/stats/trigger/{example.CONDITION}/group-stat-filtered"
+PRINTED = f"/a360/stats/email/{example.CONDITION}/group-stat-filtered"
+
+OF_A_FLOW = {
+    "list": lambda client, flow: list(client.conversions(flow)),
+    "filtered list": lambda client, flow: list(client.conversions(flow, "goal", **DAYS)),
+    "totals": lambda client, flow: client.conversion_totals(flow),
+    "filtered totals": lambda client, flow: client.conversion_totals(flow, **DAYS),
+    "statistics": lambda client, flow: client.flow_stats(flow, **DAYS),
+    "statistics of each element": lambda client, flow: client.element_totals(flow),
+}
+of_a_flow = pytest.mark.parametrize("call", OF_A_FLOW.values(), ids=OF_A_FLOW)
+
+
+@of_a_flow
+def test_an_unknown_flow_is_found_out_by_asking_for_it(sandbox, call):
+    with pytest.raises(A360FlowNotFoundError, match=f"Flow {UNKNOWN} does not exist in this account") as caught:
+        call(connect(sandbox), UNKNOWN)
+    assert caught.value.flow_id == UNKNOWN
+    assert [seen.path for seen in sandbox.requests[1:]][-1] == f"/a360/autoresponders/{UNKNOWN}"
+    assert asked(sandbox) == [404, 404]
+
+
+@of_a_flow
+def test_a_404_of_a_known_flow_is_no_data(sandbox, call):
+    client = connect(sandbox)
+    client.flow(example.MAIN_FLOW)
+    path = f"/a360/autoresponders/{example.MAIN_FLOW}/"
+    sandbox.answer_next(path, status=404, body=NO_DATA)
+    answer = call(client, example.MAIN_FLOW)
+    assert not answer or (answer.total_conversions is None and answer.goals == [])
+    assert asked(sandbox) == [200, 404]
+
+
+@of_a_flow
+def test_a_404_of_a_flow_not_seen_yet_costs_one_more_request(sandbox, call):
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body="<h1>Not Found</h1>")
+    call(connect(sandbox), example.MAIN_FLOW)
+    assert asked(sandbox) == [404, 200]
+
+
+def test_an_empty_list_of_an_unknown_flow_is_not_believed(sandbox):
+    sandbox.answer_next(f"/a360/autoresponders/{UNKNOWN}/", body={"total": 0, "items": []})
+    with pytest.raises(A360FlowNotFoundError):
+        connect(sandbox).conversions(UNKNOWN)
+
+
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": {"autoresponder": [], "flows": []}}, {"body": []}])
+def test_a_flow_that_answers_with_nothing_is_unknown(sandbox, answer):
+    sandbox.answer_next(f"/a360/autoresponders/{UNKNOWN}", **answer)
+    with pytest.raises(A360FlowNotFoundError):
+        connect(sandbox).flow(UNKNOWN)
+
+
+def test_flows_seen_in_the_list_are_known(sandbox):
+    sandbox.knobs.empty_list = "404"
+    client = connect(sandbox)
+    list(client.flows())
+    assert list(client.conversions(example.EMPTY_FLOW)) == []
+    assert asked(sandbox) == [200, 404]
+
+
+@pytest.mark.parametrize("manner", ["empty", "404"])
+def test_lists_without_rows_are_empty(sandbox, manner):
+    sandbox.knobs.empty_list = manner
+    client = connect(sandbox)
+    assert list(client.contacts(example.EMPTY_EMAIL, "email")) == []
+    assert list(client.contacts(UNKNOWN, "goal")) == []
+    assert list(client.conversions(example.EMPTY_FLOW, **DAYS)) == []
+
+
+@pytest.mark.parametrize("manner", ["empty", "404"])
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_a_page_past_the_end_ends_the_list(sandbox, manner, size):
+    sandbox.knobs.past_end = manner
+    rows = sandbox.account.flow(example.PAUSED_FLOW).conversions_of()
+    found = list(connect(sandbox, page_size=size).conversions(example.PAUSED_FLOW))
+    assert [row.conversion_id for row in found] == [row.id for row in rows[::-1]]
+
+
+@pytest.mark.parametrize("body", [{"data": []}, {"data": None}, {"data": {}}, [], {}])
+def test_statistics_that_hold_nothing_are_none(sandbox, body):
+    sandbox.answer_next("/a360/stats/email/", body=body)
+    assert connect(sandbox).element_stats(example.EMAIL, "email") is None
+
+
+@pytest.mark.parametrize("days", [{}, DAYS])
+@pytest.mark.parametrize("kind", ["maintrigger", "email", "trigger", "goal"])
+def test_statistics_of_an_unknown_element_are_none(sandbox, kind, days):
+    assert connect(sandbox).element_stats(UNKNOWN, kind, **days) is None
+
+
+def test_a_conditions_own_path_comes_first(sandbox):
+    stats = connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS)
+    assert stats.executed == sandbox.account.element(example.CONDITION).count("executed")
+    assert asked(sandbox, PRINTED) == []
+
+
+def test_the_printed_path_answers_for_a_condition_where_its_own_doesnt(sandbox):
+    sandbox.knobs.condition_path = "email"
+    stats = connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS)
+    assert stats.element_type == "trigger"
+    assert stats.executed == sandbox.account.element(example.CONDITION).count("executed")
+    assert [(seen.path, seen.status) for seen in sandbox.requests[1:]] == [(CONDITION, 404), (PRINTED, 200)]
+    assert sandbox.requests[1].query == sandbox.requests[2].query
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"sent": "10", "errors": "0", "opened": "9", "last_send": "2020-10-13 07:29:07"},
+        {"executed": "3", "sent": "3", "opened": "1"},
+        {"executed": 3, "error": 0},
+        {"flow_id": 1},
+        [],
+        None,
+    ],
+)
+def test_an_emails_body_at_the_printed_path_is_refused(sandbox, data):
+    sandbox.answer_next(CONDITION, status=404, body=NO_DATA)
+    sandbox.answer_next(PRINTED, body={"data": data})
+    assert connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS) is None
+    assert asked(sandbox) == [404, 200]
+
+
+def test_a_conditions_path_that_has_worked_once_is_trusted_when_it_has_no_data(sandbox):
+    client = connect(sandbox)
+    client.element_stats(example.CONDITION, "trigger", **DAYS)
+    sandbox.knobs.empty_statistics = "404"
+    assert client.element_stats(UNKNOWN, "trigger", **DAYS) is None
+    assert asked(sandbox, "/a360/stats/email") == []
+
+
+def test_only_a_conditions_filtered_statistics_are_asked_for_twice(sandbox):
+    client = connect(sandbox)
+    client.element_stats(UNKNOWN, "trigger")
+    client.element_stats(UNKNOWN, "filter", **DAYS)
+    assert asked(sandbox, "/a360/stats/email") == []
+    assert asked(sandbox) == [404, 404]
