@@ -1,0 +1,314 @@
+"""The export operators by `dag.test()`: days, files, manifest, logs."""
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from airflow_harness import NOW, connection
+
+from airflow_provider_a360.sandbox.example import EMPTY_FLOW, MAIN_FLOW, WELCOME_FLOW
+from airflow_provider_a360.sandbox.flow import COUNTERS
+
+DAY = date(2026, 11, 10)
+WEEK = [DAY + timedelta(days=number) for number in range(7)]
+
+
+def operator(name, folder, **arguments):
+    given = {"task_id": "export", "flow_ids": "all", "destination": str(folder), **arguments}
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
+
+
+def conversions(folder, **arguments):
+    return operator("A360ExportConversionsOperator", folder, **arguments)
+
+
+def element_stats(folder, **arguments):
+    return operator("A360ExportElementStatsOperator", folder, **arguments)
+
+
+def rows_of(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def expected_ids(sandbox, day, flows=None):
+    return sorted(
+        row.id
+        for flow in sandbox.account.flows
+        if flows is None or flow.id in flows
+        for row in flow.conversions_on(day)
+    )
+
+
+def leaves(value):
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from leaves(inner)
+    else:
+        yield value
+
+
+@pytest.fixture
+def run(airflow, sandbox):
+    """Runs tasks against the account that holds still."""
+    return lambda tasks, **how: airflow.test(tasks, **{"a360": connection(sandbox), **how})
+
+
+def test_conversions_of_the_runs_interval_are_that_days_file_and_the_manifest_says_so(run, sandbox, tmp_path):
+    done = run(conversions(tmp_path))
+    assert (done.state, done.only.tries) == ("success", 1)
+    file = tmp_path / "conversions" / f"dt={DAY}" / "all.jsonl"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    rows = rows_of(file)
+    assert sorted(row["conversion_id"] for row in rows) == expected_ids(sandbox, DAY)
+    assert any(row["email"] for row in rows)
+    manifest = done.only.returned
+    assert manifest["files"] == [{"day": str(DAY), "last_day": str(DAY), "rows": len(rows), "uri": f"file://{file}"}]
+    assert (manifest["dataset"], manifest["rows"], manifest["unfinished_days"]) == ("conversions", len(rows), [])
+    assert manifest["flows"] == sorted(flow.id for flow in sandbox.account.flows)
+
+
+def test_element_statistics_of_the_runs_interval_are_what_the_account_counts(run, sandbox, tmp_path):
+    done = run(element_stats(tmp_path, flow_ids=[MAIN_FLOW]))
+    rows = rows_of(tmp_path / "element_stats" / f"dt={DAY}" / f"flow-{MAIN_FLOW}.jsonl")
+    elements = sandbox.account.flow(MAIN_FLOW).elements
+    assert {row["element_id"] for row in rows} == {element.id for element in elements}
+    for row in rows:
+        counted = sandbox.account.element(row["element_id"]).counts_on(DAY)
+        # The page: in these two, `executed` is for the entire time.
+        names = [name for name in COUNTERS if name != "executed" or row["element_type"] not in {"filter", "trigger"}]
+        assert {name: row[name] for name in names if row.get(name) is not None}.items() <= counted.items()
+    assert sum(row["executed"] or 0 for row in rows) > 0
+    assert done.only.returned["rows"] == len(elements)
+
+
+@pytest.mark.parametrize("task", [conversions, element_stats])
+def test_xcom_holds_plain_values_and_nobodys_address(run, sandboxes, tmp_path, task):
+    manifest = run(task(tmp_path, flow_ids=[MAIN_FLOW, WELCOME_FLOW])).only.returned
+    assert all(value is None or isinstance(value, str | int | float | bool) for value in leaves(manifest))
+    assert "__classname__" not in json.dumps(manifest)
+    assert not [secret for secret in sandboxes.secrets if secret in json.dumps(manifest)]
+
+
+def test_the_log_tells_the_outlook_and_the_result(run, tmp_path):
+    done = run(conversions(tmp_path, flow_ids=[MAIN_FLOW]))
+    rows = done.only.returned["rows"]
+    assert f"Exporting conversions of {DAY}" in done.log
+    assert "at least 1 requests" in done.log
+    assert f"Exported {rows} rows in 1 files" in done.log
+
+
+def test_goals_hashes_and_formats_can_be_templated(airflow, sandbox, tmp_path):
+    secret = {"requests_per_second": 1000, "personal_data_secret": "pepper"}
+    tasks = conversions(
+        f"{tmp_path}/{{{{ dag.dag_id }}}}",
+        flow_ids="{{ params.flow }}",
+        kind="{{ params.kind }}",
+        personal_data="{{ params.people }}",
+        file_format="{{ params.format }}",
+        a360_conn_id="{{ params.connection }}",
+    )
+    params = {
+        "flow": MAIN_FLOW,
+        "kind": "goal",
+        "people": "hash",
+        "format": "jsonl.gz",
+        "connection": "a360_default",
+    }
+    done = airflow.test(tasks, a360=connection(sandbox, extra=secret), params=params)
+    (file,) = tmp_path.glob(f"dag_*/conversions-goal/dt={DAY}/flow-{MAIN_FLOW}.jsonl.gz")
+    rows = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
+    assert {row["conversion_type"] for row in rows} == {"goal"}
+    assert not any("@" in (row["email"] or "") for row in rows)
+    assert done.only.returned["rows"] == len(rows) > 0
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "first_end"),
+    [
+        ("0 6 * * *", "UTC", datetime(2026, 11, 11, 6, tzinfo=UTC)),
+        ("0 0 * * *", "Europe/Kyiv", datetime(2026, 11, 11, 22, tzinfo=UTC)),
+    ],
+)
+def test_a_daily_run_at_any_hour_and_in_any_zone_exports_each_utc_day_once(
+    run, sandbox, tmp_path, cron, zone, first_end
+):
+    schedule = f"CronDataIntervalTimetable({cron!r}, timezone={zone!r})"
+    days = Counter()
+    for number in range(7):
+        at = (first_end + timedelta(days=number)).isoformat()
+        done = run(conversions(tmp_path), at=at, schedule=schedule)
+        days.update(file["day"] for file in done.only.returned["files"])
+    assert days == Counter(map(str, WEEK))
+    for day in WEEK:
+        ids = [row["conversion_id"] for row in rows_of(tmp_path / "conversions" / f"dt={day}" / "all.jsonl")]
+        assert sorted(ids) == expected_ids(sandbox, day)
+
+
+def test_of_hourly_runs_the_one_that_crosses_midnight_exports_the_day(run, tmp_path):
+    schedule = 'CronDataIntervalTimetable("30 * * * *", timezone="UTC")'
+    ends = [datetime(2026, 11, 10, 0, 30, tzinfo=UTC) + timedelta(hours=number) for number in range(25)]
+    runs = {end: run(conversions(tmp_path), at=end.isoformat(), schedule=schedule) for end in ends}
+    exported = {end: done.only.returned["files"][0]["day"] for end, done in runs.items() if done.only.returned}
+    assert exported == {ends[0]: "2026-11-09", ends[24]: "2026-11-10"}
+    for done in (runs[end] for end in ends[1:24]):
+        assert (done.only.state, done.only.tries) == ("skipped", 1)
+        assert "the run whose interval crosses midnight exports 2026-11-10" in done.log
+
+
+def test_an_empty_interval_fails_at_once_with_its_remedies(run, tmp_path):
+    done = run(conversions(tmp_path), schedule='"@daily"')
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    for remedy in ("data interval is empty", "CronDataIntervalTimetable", "lookback_days", "first_day and last_day"):
+        assert remedy in done.log
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_empty_interval_is_enough_for_lookback_days(run, tmp_path):
+    done = run(conversions(tmp_path, lookback_days=3), schedule='"@daily"')
+    assert [file["day"] for file in done.only.returned["files"]] == ["2026-11-08", "2026-11-09", "2026-11-10"]
+
+
+def test_a_run_by_hand_without_an_interval_fails_with_its_remedies(run, tmp_path):
+    done = run(element_stats(tmp_path), at=None)
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    for remedy in ("has no data interval", "CronDataIntervalTimetable", "lookback_days", "first_day and last_day"):
+        assert remedy in done.log
+
+
+def test_days_come_from_params(run, tmp_path):
+    done = run(
+        conversions(tmp_path, flow_ids=MAIN_FLOW, first_day="{{ params.first }}", last_day="{{ params.last }}"),
+        at=None,
+        params={"first": "2026-10-30", "last": "2026-10-30"},
+        conf={"last": "2026-11-01"},
+    )
+    assert [file["day"] for file in done.only.returned["files"]] == ["2026-10-30", "2026-10-31", "2026-11-01"]
+
+
+@pytest.mark.parametrize("name", ["first_day", "flow_ids", "destination"])
+def test_a_rendered_none_is_an_error_that_names_the_parameter(run, tmp_path, name):
+    days = {"first_day": "2026-11-10", "last_day": "2026-11-10"}
+    done = run(conversions(tmp_path, **{**days, name: "{{ params.nothing }}"}), params={"nothing": None})
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    assert f"{name} is 'None'" in done.log
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_task_a_flow_by_mapping(run, sandbox, tmp_path):
+    mapped = conversions(tmp_path).replace("(", ".partial(", 1).replace("flow_ids='all', ", "")
+    done = run(f"{mapped}.expand(flow_ids=[{MAIN_FLOW}, {WELCOME_FLOW}, {EMPTY_FLOW}])")
+    assert [task.map_index for task in done.tasks] == [0, 1, 2]
+    for task, flow in zip(done.tasks, (MAIN_FLOW, WELCOME_FLOW, EMPTY_FLOW), strict=True):
+        rows = rows_of(tmp_path / "conversions" / f"dt={DAY}" / f"flow-{flow}.jsonl")
+        assert sorted(row["conversion_id"] for row in rows) == expected_ids(sandbox, DAY, [flow])
+        assert (task.state, task.returned["flows"]) == ("success", [flow])
+
+
+def test_a_list_of_flows_comes_from_another_task(run, tmp_path):
+    tasks = f"""
+@task
+def ids():
+    return [{WELCOME_FLOW}, {MAIN_FLOW}]
+
+listed = ids()
+{conversions(tmp_path, task_id="rendered", flow_ids="{{ ti.xcom_pull('ids') }}")}.set_upstream(listed)
+{conversions(tmp_path, task_id="passed").replace("'all'", "listed")}
+"""
+    done = run(tasks)
+    assert done["rendered"].returned["flows"] == done["passed"].returned["flows"] == [WELCOME_FLOW, MAIN_FLOW]
+
+
+@pytest.mark.parametrize("flow_ids", [[], "{{ [] }}"])
+def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
+    done = run(conversions(tmp_path, flow_ids=flow_ids))
+    assert (done.only.state, done.only.returned) == ("skipped", None)
+    assert "flow_ids is an empty list" in done.log
+
+
+@pytest.mark.parametrize(
+    ("changed", "answer", "arguments", "remedies"),
+    [
+        ({"password": "wrong"}, None, {}, ["401", "Check the connection", "static API key"]),
+        ({}, None, {"flow_ids": 999}, ["Flow 999 does not exist", "check that the connection points at the account"]),
+        (
+            {},
+            (400, {"type": "validation_error", "messages": {"limit": ["The limit field is required."]}}),
+            {},
+            ["400", "The limit field is required", "Mend what the message names"],
+        ),
+        (
+            {},
+            (403, {"message": "Not in your tariff", "error_code": 3030303030}),
+            {},
+            ["403", "Not in your tariff", "tariff includes Automation 360", "Waiting doesn't help"],
+        ),
+        ({"password": ""}, None, {}, ["has no password", "client secret"]),
+        ({}, None, {"a360_conn_id": "elsewhere"}, ["elsewhere", "isn't defined"]),
+        ({}, None, {"file_format": "xlsx"}, ["xlsx", "jsonl"]),
+        ({}, None, {"goal_id": 641435}, ["goal_id needs flow_ids"]),
+    ],
+    ids=["secret", "flow", "400", "tariff", "password", "connection", "format", "goal"],
+)
+def test_what_a_retry_cannot_mend_fails_at_once_and_names_the_remedy(
+    airflow, serve, tmp_path, changed, answer, arguments, remedies
+):
+    sandbox = serve()
+    if answer:
+        sandbox.answer_next("/a360", status=answer[0], body=answer[1], times=9)
+    done = airflow.test(conversions(tmp_path, **arguments), a360=connection(sandbox, **changed))
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    for remedy in remedies:
+        assert remedy in done.log
+    assert not list(tmp_path.iterdir())
+
+
+def test_passing_failures_are_tried_again_within_the_task(airflow, serve, tmp_path):
+    sandbox = serve()
+    sandbox.answer_next("/a360", status=502, body="<html>Bad gateway</html>", times=2)
+    done = airflow.test(conversions(tmp_path, flow_ids=MAIN_FLOW), a360=connection(sandbox))
+    assert (done.only.state, done.only.tries) == ("success", 1)
+    assert "Trying again in" in done.log
+
+
+def test_after_the_calls_own_tries_airflow_retries_a_passing_failure(airflow, serve, tmp_path):
+    sandbox = serve(share_5xx=1.0)
+    done = airflow.test(conversions(tmp_path, flow_ids=MAIN_FLOW), a360=connection(sandbox), patience=1.2)
+    assert (done.only.state, done.only.tries) == ("failed", 3)
+    assert len(sandbox.requests) >= 6
+    assert "502" in done.log
+    assert "run the task again later" in done.log
+
+
+def test_a_failing_run_leaves_what_was_there_before(airflow, serve, tmp_path):
+    sandbox = serve()
+    task = conversions(tmp_path, flow_ids=MAIN_FLOW)
+    airflow.test(task, a360=connection(sandbox))
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    before = file.read_bytes()
+    sandbox.answer_next("/a360", status=403, body={"message": "no", "error_code": 3030303030}, times=9)
+    done = airflow.test(task, a360=connection(sandbox))
+    assert done.only.state == "failed"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    assert file.read_bytes() == before
+
+
+def test_an_unfinished_day_is_exported_with_a_warning_and_marked(run, tmp_path):
+    today = str(datetime.now(UTC).date())
+    done = run(conversions(tmp_path, flow_ids=MAIN_FLOW, first_day=today, last_day=today))
+    assert done.only.returned["unfinished_days"] == [today]
+    assert "not over yet" in done.log
+
+
+def test_grain_run_and_a_long_span_make_one_file(run, sandbox, tmp_path):
+    span = {"first_day": "2026-11-01", "last_day": "2026-11-15"}
+    done = run(element_stats(tmp_path, grain="run", **span), at=None)
+    rows = rows_of(tmp_path / "element_stats-run" / "days=2026-11-01_2026-11-15" / "all.jsonl")
+    assert len(rows) == len({row["element_id"] for row in rows}) == done.only.returned["rows"]
+    started = [row for row in rows if row["element_type"] == "maintrigger"]
+    for row in started:
+        counted = sandbox.account.element(row["element_id"]).counts_on(date(2026, 11, 1), date(2026, 11, 15))
+        assert (row["executed"] or 0) == counted["executed"]
+    assert NOW.date() > date(2026, 11, 15)
+    assert sum(row["executed"] or 0 for row in started) > 0
