@@ -13,7 +13,8 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_before_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from airflow_provider_a360.api import answers
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 CALL_DEADLINE = 300.0
 """Seconds after which a call that still fails is given up, tries and waits included."""
 _LONGEST_WAIT = 60.0
-_BACKOFF = wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT / 2, jitter=0.5)
+_BACKOFF = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT / 2) + wait_random(0, 0.5)
 _CHUNK = 1 << 16
 
 
