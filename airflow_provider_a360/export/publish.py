@@ -32,7 +32,8 @@ class Destination:
         if not text or text == "None":
             raise A360ConfigError(f"destination is {folder!r}; give a folder, such as /data/a360 or s3://bucket/a360.")
         if "://" not in text:
-            text = Path(text).expanduser().absolute().as_uri()
+            # Not as_uri(): nothing decodes its %20 again, so a folder's blank would become part of its name.
+            text = f"file://{Path(text).expanduser().absolute()}"
         try:
             self._folder = ObjectStoragePath(text)
             self._local = self._folder.fs.protocol in ("file", ("file", "local"))
