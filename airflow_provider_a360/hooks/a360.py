@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from airflow.providers.common.compat.sdk import BaseHook, Connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError
@@ -105,7 +105,13 @@ class A360Hook(BaseHook):
 
     @functools.cached_property
     def _connection(self) -> Connection:
-        return self.get_connection(self.a360_conn_id)
+        try:
+            return self.get_connection(self.a360_conn_id)
+        except AirflowNotFoundException:
+            raise A360ConfigError(
+                f"The connection {self.a360_conn_id!r} isn't defined: add one of type {self.conn_type} under that id, "
+                "or name another as a360_conn_id."
+            ) from None
 
     @functools.cached_property
     def _client(self) -> A360Client:
