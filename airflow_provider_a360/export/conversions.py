@@ -79,11 +79,18 @@ class Conversions:
 
     def _reading(self, client: A360Client, days: Days, findings: Findings, flow: int) -> Iterator[Conversion]:
         """The flow's conversions of these days, the first page already read."""
-        # A day more before, two after: the service may cut its days elsewhere, and leave out the filter's last one.
-        wide = Days(days.first - timedelta(days=1), days.last + timedelta(days=2))
-        span = {} if self._goes_by_conversion_date is False else {"first_day": wide.first, "last_day": wide.last}
-        listing = client.conversions(flow, self.kind, goal_id=self.goal_id, **span)
+        # The service may cut its days elsewhere and leave out the filter's last one: two days more on both sides reach
+        # beyond these, and back to where the list of earlier days ends that `_hides_some` looks at.
+        wide = days.widened(2)
+        if self._goes_by_conversion_date is False:
+            return self._whole(client, flow, days)
+        listing = client.conversions(flow, self.kind, goal_id=self.goal_id, first_day=wide.first, last_day=wide.last)
         return self._checked(client, flow, days, wide, listing, findings)
+
+    def _whole(self, client: A360Client, flow: int, days: Days) -> Iterator[Conversion]:
+        """From the flow's list without a filter, the first page already read."""
+        listing = client.conversions(flow, self.kind, goal_id=self.goal_id)
+        return (row for row in listing if row.conversion_date.date() in days)
 
     def _checked(
         self,
@@ -97,29 +104,28 @@ class Conversions:
         taken: set[int] = set()
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
         nearby = wide.widened()
-        for row in listing:
+        # The list was opened ahead: by now, another flow may have shown that its filter hides rows.
+        for row in () if self._goes_by_conversion_date is False else listing:
             day = row.conversion_date.date()
             if day in days:
                 taken.add(row.conversion_id)
                 yield row
-            if self._goes_by_conversion_date is False:
-                continue
             if day not in nearby:
                 self._say_unfiltered(flow, findings)
                 break
             if row.start_date and row.start_date.date() < nearby.first:
                 self._goes_by_conversion_date = True
-        else:
-            if self._goes_by_conversion_date is not None:
-                return
-            earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
-            # By conversion_date, nothing that was converted on these days or later can be in there.
-            if all(row.conversion_date.date() < days.first for row in earlier.ends()):
-                return
+        if self._goes_by_conversion_date is None and self._hides_some(client, flow, days):
             self._say_unfiltered(flow, findings)
-        for row in client.conversions(flow, self.kind, goal_id=self.goal_id):
-            if row.conversion_date.date() in days and row.conversion_id not in taken:
-                yield row
+        if self._goes_by_conversion_date is False:
+            yield from (row for row in self._whole(client, flow, days) if row.conversion_id not in taken)
+
+    def _hides_some(self, client: A360Client, flow: int, days: Days) -> bool:
+        """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by
+        conversion_date, there can be none.
+        """
+        earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
+        return any(row.conversion_date.date() >= days.first for row in earlier.ends())
 
     def _say_unfiltered(self, flow: int, findings: Findings) -> None:
         self._goes_by_conversion_date = False
