@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 _SECRET = re.compile(r"(?i)bearer\s+\S+|sp_apikey_\w+")
 _ADDRESS = re.compile(r"[^\s<>\"',;:]+(?:@|%40)[^\s<>\"',;:]+")
 # Seven digits make a phone number; a date, which has eight, stays readable.
-_NUMBER = re.compile(r"(?<![\d-])\+?(?!\d{4}-\d\d-\d\d)\d(?:[\s().-]?\d){6,}")
+_NUMBER = re.compile(r"(?<![\d-])\+?(?!\d{4}-\d\d-\d\d)\d(?:[\s().-]{0,2}\d){6,}")
+# A token without its "Bearer", an address in base64, an identifier of a contact.
+_OPAQUE = re.compile(r"(?=[\w.+=-]*\d)[\w.+=-]{20,}")
 _LONGEST = 300
+_MOST_READ = 4 * _LONGEST
 
 
 def scrub(text: str) -> str:
     """Text of the service without what could be a token, an address or a phone number, and not too long."""
-    text = " ".join(text.split())
-    for pattern, instead in ((_SECRET, "[secret]"), (_ADDRESS, "[address]"), (_NUMBER, "[number]")):
+    words = text[:_MOST_READ].split()
+    # Patterns are slow in long texts, and the last word of a cut one may be half an address.
+    text = " ".join(words if len(text) <= _MOST_READ else [*words[:-1], "…"])
+    for pattern, instead in (
+        (_SECRET, "[secret]"),
+        (_ADDRESS, "[address]"),
+        (_OPAQUE, "[secret]"),
+        (_NUMBER, "[number]"),
+    ):
         text = pattern.sub(instead, text)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
@@ -46,6 +56,9 @@ class A360FlowNotFoundError(A360Error):
         )
         self.flow_id = flow_id
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.flow_id,)
+
 
 class A360AnswerError(A360Error):
     """The service refused a request; the kinds below say what to do.
@@ -60,6 +73,9 @@ class A360AnswerError(A360Error):
         self.method, self.path, self.status, self.reason = method, path, status, scrub(reason)
         answer = f"{status} {self.reason}" if status else self.reason
         super().__init__(" ".join(filter(None, [f"{method} {path}: {answer.strip().rstrip('.')}.", self.remedy])))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.method, self.path, self.status, self.reason), self.__dict__
 
 
 class A360AuthError(A360AnswerError):
