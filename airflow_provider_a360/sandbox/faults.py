@@ -100,10 +100,9 @@ class Faults:
         # ASGI has no word for breaking a connection off, so this reaches for uvicorn's own transport.
         transport: Any = send.__self__.transport  # type: ignore[attr-defined]
         if fault == "reset":
+            # Let the half arrive first: a reset also throws away what was sent and not read yet.
             await asyncio.sleep(0.01)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()
-        else:
-            transport.close()
+        transport.close()
         while (await receive())["type"] != "http.disconnect":
             pass

@@ -209,7 +209,9 @@ async def _captured(app: Callable[[Scope, Receive, Send], Any], request: Request
     body = bytearray()
 
     async def keep(message: Message) -> None:
-        start.update(message) if message["type"] == "http.response.start" else body.extend(message.get("body", b""))
+        if message["type"] == "http.response.start":
+            start.update(message)
+        body.extend(message.get("body", b""))
 
     await app(request.scope, request.receive, keep)
     response = Response(bytes(body), start["status"])
