@@ -50,7 +50,7 @@ def write(lines: Path, target: Path, file_format: str, row_type: type[Record]) -
 def _write_csv(lines: Path, target: Path, row_type: type[Record]) -> None:
     """A header, then a row a line; null is an empty field, true and false are words."""
     with lines.open("rb") as source, _binary(target) as out:
-        writer = csv.writer(_Encoded(out), lineterminator="\n")
+        writer = csv.writer(_Encoded(out), lineterminator=_LINE_END)
         writer.writerow(row_type.__struct_fields__)
         decode = msgspec.json.Decoder().decode
         for line in source:
@@ -61,14 +61,18 @@ def _csv_field(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
 
 
+_LINE_END = "\r\n"
+"""Ends csv.writer's lines, so that it quotes a field that holds either; the line feed is what goes into the file."""
+
+
 class _Encoded:
-    """What csv.writer writes to: text in, UTF-8 out."""
+    """What csv.writer writes its lines to: text in, UTF-8 out."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
 
     def write(self, text: str) -> None:
-        self._out.write(text.encode())
+        self._out.write(text.removesuffix(_LINE_END).encode() + b"\n")
 
 
 @contextmanager
