@@ -44,19 +44,20 @@ def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], 
     return hashed
 
 
-def email_hash(key: bytes, email: str) -> str:
+def email_hash(key: bytes, email: str) -> str | None:
     """HMAC-SHA-256, in hexadecimal digits, of the address without spaces around it, in NFC and lower case."""
     return _hash(key, unicodedata.normalize("NFC", email.strip()).lower())
 
 
-def phone_hash(key: bytes, phone: str) -> str:
+def phone_hash(key: bytes, phone: str) -> str | None:
     """HMAC-SHA-256, in hexadecimal digits, of the number's digits without a leading 00."""
     digits = "".join(character for character in phone if character.isdecimal())
     return _hash(key, digits.removeprefix("00"))
 
 
-def _hash(key: bytes, text: str) -> str:
-    return hmac.digest(key, text.encode(), hashlib.sha256).hex()
+def _hash(key: bytes, text: str) -> str | None:
+    """None for nothing: hashed, all who have no address would look like one person."""
+    return hmac.digest(key, text.encode(), hashlib.sha256).hex() if text else None
 
 
 def _drop(row: Conversion) -> Conversion:
