@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -58,8 +59,8 @@ class Exporter:
             return pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
         text = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).decode()
         if ".csv" in path.suffixes:
-            return list(csv.DictReader(text.splitlines(keepends=True)))
-        return [json.loads(line) for line in text.splitlines()]
+            return list(csv.DictReader(io.StringIO(text, newline="")))
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def path(self, file: Any) -> Path:
         return file if isinstance(file, Path) else Path(unquote(urlsplit(file["uri"]).path))

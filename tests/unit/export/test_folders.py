@@ -1,0 +1,52 @@
+"""Every option that changes which rows there are is in the path: two exports never overwrite each other."""
+
+from datetime import date
+from itertools import chain, combinations, product
+
+import pytest
+
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.export.conversions import Conversions
+from airflow_provider_a360.export.element_stats import ElementStatistics
+
+TYPES = ["action", "email", "filter", "goal", "maintrigger", "messenger", "push", "sms", "trigger"]
+DAYS = [Days(date(2026, 11, first), date(2026, 11, last)) for first, last in [(1, 1), (1, 2), (2, 2), (1, 30)]]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [
+        (Conversions(), "conversions/dt=2026-11-20"),
+        (Conversions("maintrigger"), "conversions-maintrigger/dt=2026-11-20"),
+        (Conversions("goal"), "conversions-goal/dt=2026-11-20"),
+        (Conversions("goal", 641435), "conversions-goal-641435/dt=2026-11-20"),
+        (Conversions(goal_id="641435"), "conversions-goal-641435/dt=2026-11-20"),
+        (ElementStatistics(), "element_stats/dt=2026-11-20"),
+        (ElementStatistics(["email"]), "element_stats-email/dt=2026-11-20"),
+        (ElementStatistics(["email", "sms"]), "element_stats-email-sms/dt=2026-11-20"),
+        (ElementStatistics(include_deleted=False), "element_stats-without_deleted/dt=2026-11-20"),
+        (ElementStatistics(grain="run"), "element_stats-run/days=2026-11-20_2026-11-20"),
+        (
+            ElementStatistics(["email"], include_deleted=False, grain="run"),
+            "element_stats-run-email-without_deleted/days=2026-11-20_2026-11-20",
+        ),
+    ],
+)
+def test_folder(dataset, folder):
+    assert dataset.folder(Days(date(2026, 11, 20), date(2026, 11, 20))) == folder
+
+
+def test_no_two_exports_share_a_folder():
+    some_types = [None, *map(list, chain.from_iterable(combinations(TYPES, size) for size in range(1, len(TYPES) + 1)))]
+    kinds = [Conversions("all"), Conversions("maintrigger"), Conversions("goal")]
+    datasets = [*kinds, *(Conversions("goal", goal) for goal in (1, 11, 111))]
+    datasets += [ElementStatistics(*options) for options in product(some_types, [True, False], ["day", "run"])]
+    folders = [
+        dataset.folder(part)
+        for dataset in datasets
+        for days in DAYS
+        for part in ([days] if getattr(dataset, "grain", "day") == "run" else days.parts(1))
+        # The same day of the same dataset is the same file, whichever run writes it.
+        if days is DAYS[-1] or getattr(dataset, "grain", "day") == "run"
+    ]
+    assert len(folders) == len(set(folders))
