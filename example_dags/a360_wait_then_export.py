@@ -21,7 +21,7 @@ with DAG(
 ):
     drained = A360FlowQueueSensor(
         task_id="drained",
-        flow_id=281013,
+        flow_id=292692,
         settle_polls=2,
         poke_interval=60,
         timeout=6 * 60 * 60,
@@ -29,7 +29,7 @@ with DAG(
     )
     drained >> A360ExportElementStatsOperator(
         task_id="element_stats",
-        flow_ids=281013,
+        flow_ids=292692,
         destination=os.environ.get("A360_DESTINATION", "/tmp/a360"),
         file_format="parquet",
     )
