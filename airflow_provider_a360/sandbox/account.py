@@ -48,7 +48,7 @@ class Account:
         first_day: date | None = None,
         drain: timedelta = timedelta(seconds=30),
     ) -> Account:
-        """An account with flows of every element type, and contacts and conversions up to `now`, by default the present.
+        """An account with flows of every element type, and contacts and conversions up to `now` (else the present).
 
         It is complete from `first_day` on (UTC): by default the first day of the latest quarter that began at least
         90 days back. What happens from then on depends, for each UTC day, only on the seed, the flow and the day; the
