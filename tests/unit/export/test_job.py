@@ -1,0 +1,119 @@
+"""What an export says before, meanwhile and in its manifest."""
+
+import json
+import logging
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+
+from airflow_provider_a360.export.conversions import Conversions
+from airflow_provider_a360.export.element_stats import ElementStatistics
+from airflow_provider_a360.sandbox import example
+
+DAY = timedelta(days=1)
+TODAY = date(2026, 11, 20)
+
+
+class Heard(logging.Handler):
+    """Each line with the number of requests that had come by then."""
+
+    def __init__(self, sandbox):
+        super().__init__(logging.INFO)
+        self.sandbox, self.lines = sandbox, []
+
+    def emit(self, record):
+        self.lines.append((len(self.sandbox.requests), record.getMessage()))
+
+
+@pytest.fixture
+def heard(serve):
+    """An export, and what it says with the number of requests before."""
+    export = serve()
+    handler = Heard(export.sandbox)
+    logger = logging.getLogger("airflow_provider_a360")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield export, handler.lines
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "flows", "least"),
+    [
+        (Conversions(), [example.EMPTY_FLOW], 1),
+        (ElementStatistics(), [example.EMPTY_FLOW], 5),
+        (ElementStatistics(), [example.EMPTY_FLOW, example.PAUSED_FLOW], 10),
+        (ElementStatistics(grain="run"), [example.EMPTY_FLOW], 3),
+        (Conversions(), "all", 100),
+    ],
+)
+def test_requests_and_minutes_ahead_are_said_before_the_first_request(heard, dataset, flows, least):
+    export, lines = heard
+    manifest = export(dataset, TODAY - 3 * DAY, TODAY - DAY, flows=flows, requests_per_second=50)
+    sent, line = lines[0]
+    assert sent == 0
+    assert f"at least {least} requests, {least / 50 / 60:.1f} minutes at 50 a second" in line
+    assert flows == "all" or manifest["requests"] >= least
+
+
+def test_the_exact_number_of_statistics_is_said_before_the_first_of_them(heard):
+    export, lines = heard
+    export(ElementStatistics(), TODAY - 3 * DAY, TODAY - DAY, flows=[example.MAIN_FLOW])
+    (before,) = [sent for sent, line in lines if line.startswith("Statistics: 33 requests ahead")]
+    assert not [seen for seen in export.sandbox.requests[:before] if "/stats/" in seen.path]
+    assert len([seen for seen in export.sandbox.requests if "/stats/" in seen.path]) == 33
+
+
+@pytest.mark.parametrize(
+    ("now", "unfinished"),
+    [
+        (datetime(2026, 11, 19, 23, 59, 59, tzinfo=UTC), [TODAY - DAY, TODAY]),
+        (datetime(2026, 11, 20, 0, 0, tzinfo=UTC), [TODAY]),
+        (datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC), [TODAY]),
+        (datetime(2026, 11, 21, 0, 0, tzinfo=UTC), []),
+    ],
+)
+def test_a_day_that_is_not_over_is_exported_with_a_warning(heard, caplog, now, unfinished):
+    export, _ = heard
+    with time_machine.travel(now):
+        manifest = export(Conversions(), TODAY - 2 * DAY, TODAY, flows=[example.MAIN_FLOW])
+    assert manifest["unfinished_days"] == [str(day) for day in unfinished]
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == bool(unfinished)
+    assert all(str(unfinished[0]) in text and "not over yet" in text for text in warnings)
+    assert manifest["files"][-1]["day"] == str(TODAY)
+    wanted = export.account.flow(example.MAIN_FLOW).conversions_on(TODAY)
+    assert manifest["files"][-1]["rows"] == len(wanted) > 0
+
+
+def test_the_manifest_is_plain_json_and_complete(heard):
+    export, lines = heard
+    with time_machine.travel(datetime(2026, 11, 20, 10, tzinfo=UTC)):
+        manifest = export(Conversions(), TODAY - 2 * DAY, TODAY - DAY)
+    assert json.loads(json.dumps(manifest)) == manifest
+    assert set(manifest) == {
+        "dataset", "first_day", "last_day", "rows", "files", "flows", "requests", "requests_saved", "seconds",
+        "skipped", "without_data", "unfinished_days", "notes",
+    }  # fmt: skip
+    assert (manifest["dataset"], manifest["first_day"], manifest["last_day"]) == (
+        "conversions", str(TODAY - 2 * DAY), str(TODAY - DAY),
+    )  # fmt: skip
+    assert manifest["flows"] == sorted(flow.id for flow in export.account.flows)
+    assert manifest["requests"] == len(export.sandbox.requests)
+    assert manifest["rows"] == sum(len(export.read(file)) for file in manifest["files"]) > 0
+    assert manifest["seconds"] > 0
+    assert f"Exported {manifest['rows']} rows in 2 files with {manifest['requests']} requests." in lines[-1][1]
+
+
+def test_no_log_line_and_no_manifest_holds_an_address_or_a_number(heard):
+    export, lines = heard
+    manifest = export(Conversions(), TODAY - 2 * DAY, TODAY - DAY)
+    said = "\n".join(line for _, line in lines) + json.dumps(manifest)
+    rows = export.rows(manifest)
+    private = {row[name] for row in rows for name in ("email", "phone") if row[name]}
+    assert len(private) > 5
+    assert not [text for text in private if text in said]
+    assert export.sandbox.client_secret not in said

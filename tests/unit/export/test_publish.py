@@ -1,0 +1,211 @@
+"""A file appears whole or not at all, and what was there before stays until then."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_a360.api.errors import A360ConfigError, A360ForbiddenError
+from airflow_provider_a360.export import publish
+from airflow_provider_a360.export.conversions import Conversions
+from airflow_provider_a360.export.element_stats import ElementStatistics
+from airflow_provider_a360.export.publish import A360DestinationError, Destination
+from airflow_provider_a360.sandbox import example
+
+DAY = timedelta(days=1)
+YESTERDAY = date(2026, 11, 19)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    path = tmp_path / "finished.jsonl"
+    path.write_text("new")
+    return path
+
+
+@pytest.fixture
+def memory():
+    storage = attach(protocol="memory", fs=MemoryFileSystem()).fs
+    yield storage
+    storage.store.clear()
+    storage.pseudo_dirs[:] = [""]
+
+
+def test_a_file_lands_below_the_folder_and_replaces_what_is_there(tmp_path, finished):
+    destination = Destination(str(tmp_path / "a" / "b c"))
+    uri = destination.publish(finished, "conversions/dt=2026-11-19/all.jsonl")
+    target = tmp_path / "a/b c/conversions/dt=2026-11-19/all.jsonl"
+    assert target.read_text() == "new"
+    assert uri.startswith("file:///")
+    finished.write_text("newer")
+    destination.publish(finished, "conversions/dt=2026-11-19/all.jsonl")
+    assert target.read_text() == "newer"
+    assert [path.name for path in target.parent.iterdir()] == ["all.jsonl"]
+
+
+def test_a_folder_may_be_a_uri_relative_or_below_home(tmp_path, finished, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for folder in (f"file://{tmp_path}/uri", "relative/lake", "~/lake"):
+        Destination(folder).publish(finished, "all.jsonl")
+    for folder in ("uri", "relative/lake", "home/lake"):
+        assert (tmp_path / folder / "all.jsonl").read_text() == "new"
+
+
+@pytest.mark.parametrize("folder", ["", "  ", "None", None])
+def test_no_folder_is_an_error(folder):
+    with pytest.raises(A360ConfigError, match="destination"):
+        Destination(folder)
+
+
+def test_a_storage_that_is_not_installed_is_named_with_its_remedy():
+    with pytest.raises(A360ConfigError, match="provider"):
+        Destination("nowhere://bucket/a360")
+
+
+@pytest.mark.parametrize("step", ["write", "sync", "rename"])
+def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, finished, monkeypatch, step):
+    destination = Destination(str(tmp_path / "lake"))
+    destination.publish(finished, "all.jsonl")
+    finished.write_text("newer")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    names = {"write": (publish.shutil, "copyfileobj"), "sync": (os, "fsync"), "rename": (Path, "replace")}
+    monkeypatch.setattr(*names[step], full)
+    with pytest.raises(A360DestinationError, match="No space left"):
+        destination.publish(finished, "all.jsonl")
+    assert [path.name for path in (tmp_path / "lake").iterdir()] == ["all.jsonl"]
+    assert (tmp_path / "lake/all.jsonl").read_text() == "new"
+
+
+def test_a_destination_that_is_a_file_is_an_error_of_the_destination(tmp_path, finished):
+    with pytest.raises(A360DestinationError, match="Could not write"):
+        Destination(str(finished)).publish(finished, "all.jsonl")
+    assert finished.read_text() == "new"
+
+
+def test_a_service_that_fails_in_mid_run_leaves_what_was_there(serve):
+    export = serve()
+    span = YESTERDAY - 2 * DAY, YESTERDAY
+    export(Conversions(), *span, page_size=5)
+    earlier = export.tree()
+    flow = export.account.flow(example.MAIN_FLOW)
+    for day in range(3):
+        flow.forget(flow.conversions_on(YESTERDAY - day * DAY)[0])
+    export.sandbox.answer_next("/a360/autoresponders/303101/conversions", status=403, body={"message": "Tariff"})
+    with pytest.raises(A360ForbiddenError):
+        export(Conversions(), *span, page_size=5)
+    assert export.tree() == earlier
+    export(Conversions(), *span, page_size=5)
+    assert export.tree().keys() == earlier.keys()
+    assert not set(export.tree().values()) & set(earlier.values())
+
+
+def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(staging))
+    export = serve()
+    export(Conversions(), YESTERDAY)
+    export.sandbox.answer_next("/a360/autoresponders/303101/conversions", status=403)
+    with pytest.raises(A360ForbiddenError):
+        export(Conversions(), YESTERDAY)
+    assert list(staging.iterdir()) == []
+
+
+_RUN = """
+    import os, shutil, signal, sys
+    from datetime import date
+    from airflow_provider_a360.api.client import A360Client
+    from airflow_provider_a360.api.days import Days
+    from airflow_provider_a360.api.settings import Settings
+    from airflow_provider_a360.export.element_stats import ElementStatistics
+    from airflow_provider_a360.export.job import Job
+    from airflow_provider_a360.export.publish import Destination
+
+    url, folder = sys.argv[1:]
+    copy, published = shutil.copyfileobj, 0
+
+    def die_in_the_third(source, out):
+        global published
+        if out.name.endswith(".tmp"):
+            published += 1
+        if published == 3:
+            out.write(source.read(40))
+            out.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        copy(source, out)
+
+    shutil.copyfileobj = die_in_the_third
+    days = Days(date(2026, 11, 13), date(2026, 11, 19))
+    job = Job(ElementStatistics(), "all", days, Destination(folder), "jsonl")
+    job.run(A360Client(Settings(secret="sp_apikey_sandbox", base_url=url, requests_per_second=1000)))
+"""
+
+
+def test_an_export_that_is_killed_while_it_writes_leaves_whole_files_only(serve, tmp_path):
+    export = serve()
+    first = date(2026, 11, 13)
+    export(ElementStatistics(), first, YESTERDAY, to="before")
+    before = export.tree("before")
+    export(ElementStatistics(), first, YESTERDAY)
+    for flow in export.account.flows:
+        flow.name += ", renamed"
+    export(ElementStatistics(), first, YESTERDAY, to="after")
+    after = export.tree("after")
+    assert not set(before.values()) & set(after.values())
+
+    folder, staging = export.folder / "lake", tmp_path / "staging"
+    staging.mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(_RUN), export.sandbox.url, str(folder)]
+    run = subprocess.run(command, env={**os.environ, "TMPDIR": str(staging)}, capture_output=True, check=False)
+    assert run.returncode == -signal.SIGKILL
+
+    found = export.tree()
+    visible = {name: content for name, content in found.items() if not Path(name).name.startswith(".")}
+    assert visible.keys() == before.keys()
+    new = {name: after[name] for name in sorted(after)[:2]}
+    assert visible == {**before, **new}
+    leftovers = [Path(name) for name in found.keys() - visible.keys()]
+    assert [path.suffix for path in leftovers] == [".tmp"]
+    assert not (set(export.folder.rglob("*.jsonl")) & {export.folder / "lake" / path for path in leftovers})
+
+    export(ElementStatistics(), first, YESTERDAY)
+    assert {name: content for name, content in export.tree().items() if name in before} == after
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv.gz", "parquet"])
+def test_object_storage_holds_the_same_files_as_a_folder(export, memory, file_format):
+    span = YESTERDAY - DAY, YESTERDAY
+    export(Conversions(), *span, file_format=file_format)
+    manifest = export(Conversions(), *span, file_format=file_format, to="memory://bucket/a360")
+    again = export(Conversions(), *span, file_format=file_format, to="memory://bucket/a360")
+    found = {path.removeprefix("/bucket/a360/"): memory.cat_file(path) for path in memory.find("/")}
+    assert found == export.tree()
+    assert [file["uri"] for file in manifest["files"]] == [f"memory://bucket/a360/{name}" for name in sorted(found)]
+    assert again["files"] == manifest["files"]
+
+
+def test_an_upload_that_fails_is_an_error_of_the_destination(memory, finished, monkeypatch):
+    destination = Destination("memory://bucket/a360")
+    destination.publish(finished, "all.jsonl")
+    finished.write_text("newer")
+
+    def denied(*_, **__):
+        raise PermissionError("Access Denied for ada@example.com")
+
+    monkeypatch.setattr(MemoryFileSystem, "put_file", denied)
+    with pytest.raises(A360DestinationError, match="Access Denied") as caught:
+        destination.publish(finished, "all.jsonl")
+    assert "ada@" not in str(caught.value)
+    assert memory.cat_file("/bucket/a360/all.jsonl") == b"new"
