@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pendulum
@@ -64,7 +64,8 @@ def _given(first_day: Any, last_day: Any, lookback: int | None) -> Days | None:
 def _of_interval(context: Mapping[str, Any]) -> Days | None:
     """The days of the run's data interval; None where it has none, or an empty one."""
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    if start is None or end is None or start == end:
+    # In UTC: on the wall, the hour that summer time's end repeats looks empty.
+    if start is None or end is None or start.astimezone(UTC) == end.astimezone(UTC):
         return None
     first, last = _midnight(start), _before(end)
     if last < first:
