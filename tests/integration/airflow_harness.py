@@ -2,24 +2,32 @@
 
 import json
 import os
+import secrets
 import shutil
+import signal
+import socket
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Any
+from typing import Any, Self
 
 from airflow_provider_a360.sandbox.account import Account
+from airflow_provider_a360.sandbox.example import MAIN_FLOW
 from airflow_provider_a360.sandbox.knobs import Knobs
 from airflow_provider_a360.sandbox.server import Sandbox
+from airflow_provider_a360.sandbox.shapes import flow_detail
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+FLOW_PATH = f"/a360/autoresponders/{MAIN_FLOW}"
 DAILY = 'CronDataIntervalTimetable("0 0 * * *", timezone="UTC")'
 
 _HEADER = """
@@ -83,9 +91,10 @@ class Home:
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__FERNET_KEY": "",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db?timeout=60",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.folder / "logs"),
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
             "COLUMNS": "200",
@@ -94,6 +103,16 @@ class Home:
             shutil.copy(self.database, self.folder / "airflow.db")
         else:
             self.run("airflow", "db", "migrate")
+        shutil.copy(self.folder / "airflow.db", self.as_new)
+
+    @property
+    def as_new(self) -> Path:
+        """Its database as it was before the first run."""
+        return self.folder / "new.db"
+
+    def dag(self, dag_id: str, tasks: str, **how: Any) -> None:
+        """Put a DAG file into its folder."""
+        (self.folder / "dags" / f"{dag_id}.py").write_text(dag_file(dag_id, tasks, **how))
 
     def run(self, *command: str, check: bool = True) -> str:
         """What a command of the same Python prints; kept among the session's output too."""
@@ -174,7 +193,7 @@ class Worker:
         return answer
 
     def evaluate(self, code: str) -> Any:
-        """What a piece of code prints, read as JSON."""
+        """The last line that a piece of code prints, read as JSON."""
         return self._order(do="evaluate", code=dedent(code))
 
     def test(
@@ -214,6 +233,15 @@ class Worker:
         self._answers.close()
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a sandbox says instead of the truth."""
+
+    status: int
+    body: Any = None
+    times: int = 1
+
+
 class Sandboxes:
     """Starts sandboxes, and remembers what must not be seen of them in any log."""
 
@@ -232,6 +260,19 @@ class Sandboxes:
         self._remember(sandbox)
         return (stack or self.stack).enter_context(sandbox)
 
+    def telling(self, *answers: Answer | int | None, status: int = 1, stack: ExitStack | None = None) -> Sandbox:
+        """An account whose main flow answers so, one after the other, the last one ever again: a number is what is in
+        its queue, an Answer stands in for the flow's own.
+        """
+        sandbox = self.start(stack=stack)
+        details = flow_detail(sandbox.account.flow(MAIN_FLOW))
+        details["autoresponder"]["status"] = status
+        for place, answer in enumerate(answers, 1):
+            given = answer if isinstance(answer, Answer) else Answer(200, {**details, "in_queue": answer})
+            times = 1_000 if place == len(answers) else given.times
+            sandbox.answer_next(FLOW_PATH, status=given.status, body=given.body, times=times)
+        return sandbox
+
     def _remember(self, sandbox: Sandbox) -> None:
         self.secrets |= {sandbox.client_secret, sandbox.api_key}
         issue = sandbox._tokens.issue
@@ -246,3 +287,105 @@ class Sandboxes:
             contacts = [event.contact for element in flow.elements for event in element.events]
             self.secrets |= {text for person in [*contacts, *flow.conversions] for text in (person.email, person.phone)}
         self.secrets.discard(None)
+
+
+class Standalone:
+    """`airflow standalone`: scheduler, triggerer, DAG processor and API server, in a session of their own.
+
+    Runs between entering and leaving a `with`; what it has run is read from its database.
+    """
+
+    def __init__(self, home: Home, env: dict[str, str]) -> None:
+        self.home = home
+        self.triggers: dict[int, tuple[str, str]] = {}
+        api, worker_logs, trigger_logs = _free_ports(3)
+        home.env |= env | {
+            "AIRFLOW__API__PORT": api,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{api}",
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{api}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "6",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": worker_logs,
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_logs,
+        }
+
+    def __enter__(self) -> Self:
+        home = self.home
+        with (home.folder / "output" / "standalone.log").open("a") as output:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).with_name("airflow"), "standalone"],
+                env=home.env,
+                cwd=home.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        return self
+
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        with closing(sqlite3.connect(f"file:{self.home.folder}/airflow.db?mode=ro", uri=True, timeout=60)) as database:
+            return database.execute(sql, values).fetchall()
+
+    def until(self, done: Callable[[], bool], seconds: float = 300) -> None:
+        """Wait, and keep every trigger that is seen meanwhile: (class path, arguments)."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            assert self._process.poll() is None, self._output()
+            assert time.monotonic() < deadline, self._output()
+            for key, classpath, kwargs in self.query("SELECT id, classpath, kwargs FROM trigger"):
+                self.triggers[key] = classpath, kwargs
+            time.sleep(0.25)
+
+    def ended(self, dag_id: str, runs: int) -> bool:
+        states = [state for (state,) in self.query("SELECT state FROM dag_run WHERE dag_id = ?", dag_id)]
+        return len(states) >= runs and set(states) <= {"success", "failed"}
+
+    def task(self, dag_id: str, task_id: str) -> Task:
+        """The task in the only run of a DAG."""
+        ((state, tries),) = self.query(
+            "SELECT state, try_number FROM task_instance WHERE dag_id = ? AND task_id = ?", dag_id, task_id
+        )
+        returned = self.query(
+            "SELECT value FROM xcom WHERE dag_id = ? AND task_id = ? AND key = 'return_value'", dag_id, task_id
+        )
+        return Task(task_id, -1, state, tries, json.loads(returned[0][0]) if returned else None)
+
+    def log(self, dag_id: str, task_id: str) -> str:
+        """All that the task logged, in the triggerer too."""
+        files = sorted((self.home.folder / "logs" / f"dag_id={dag_id}").glob(f"*/task_id={task_id}/*"))
+        return "\n".join(file.read_text() for file in files)
+
+    def __exit__(self, *_: object) -> None:
+        """End the session: each of its processes by its own id."""
+        for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+            deadline = time.monotonic() + patience
+            for process in self._session():
+                with suppress(ProcessLookupError):
+                    os.kill(process, sign)
+            while self._session() and time.monotonic() < deadline:
+                self._process.poll()
+                time.sleep(0.1)
+        self._process.wait(timeout=5)
+
+    def _session(self) -> list[int]:
+        members = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+                if int(session) == self._process.pid and state != "Z":
+                    members.append(int(stat.parent.name))
+        return members
+
+    def _output(self) -> str:
+        return (self.home.folder / "output" / "standalone.log").read_text()[-5000:]
+
+
+def _free_ports(number: int) -> list[str]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [str(one.getsockname()[1]) for one in sockets]

@@ -54,11 +54,11 @@ def run_dag(
 
 
 def evaluate(code: str) -> Any:
-    """What the code prints, as JSON."""
+    """The last line that the code prints, as JSON."""
     out = io.StringIO()
     with redirect_stdout(out):
         exec(code, {})
-    return json.loads(out.getvalue())
+    return json.loads(out.getvalue().splitlines()[-1])
 
 
 def main() -> None:

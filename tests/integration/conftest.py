@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from airflow_harness import Home, Sandboxes, Worker
+from airflow_scheduled import Scheduled, all_run
 
 from airflow_provider_a360.sandbox.server import Sandbox
 
@@ -42,6 +43,13 @@ def sandboxes() -> Iterator[Sandboxes]:
     sandboxes = Sandboxes()
     with sandboxes.stack:
         yield sandboxes
+
+
+@pytest.fixture(scope="session")
+def scheduled(homes: Path, home: Home, sandboxes: Sandboxes) -> Iterator[Scheduled]:
+    """A scheduler and a triggerer that have run every wait of the sensor, and a week's backfill."""
+    with all_run(Home(homes / "scheduled", home.as_new), homes.with_name(f"{homes.name}-lake"), sandboxes) as scheduled:
+        yield scheduled
 
 
 @pytest.fixture(scope="session")

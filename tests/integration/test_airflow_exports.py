@@ -83,6 +83,11 @@ def test_element_statistics_of_the_runs_interval_are_what_the_account_counts(run
     assert done.only.returned["rows"] == len(elements)
 
 
+def test_a_folder_keeps_its_name_whatever_is_in_it(run, tmp_path):
+    run(conversions(tmp_path / "50% für a360", flow_ids=MAIN_FLOW))
+    assert [path.name for path in tmp_path.iterdir()] == ["50% für a360"]
+
+
 @pytest.mark.parametrize("task", [conversions, element_stats])
 def test_xcom_holds_plain_values_and_nobodys_address(run, sandboxes, tmp_path, task):
     manifest = run(task(tmp_path, flow_ids=[MAIN_FLOW, WELCOME_FLOW])).only.returned
@@ -245,7 +250,7 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
             ["403", "Not in your tariff", "tariff includes Automation 360", "Waiting doesn't help"],
         ),
         ({"password": ""}, None, {}, ["has no password", "client secret"]),
-        ({}, None, {"a360_conn_id": "elsewhere"}, ["elsewhere", "isn't defined"]),
+        ({}, None, {"a360_conn_id": "elsewhere"}, ["The connection 'elsewhere' isn't defined", "add one of type a360"]),
         ({}, None, {"file_format": "xlsx"}, ["xlsx", "jsonl"]),
         ({}, None, {"goal_id": 641435}, ["goal_id needs flow_ids"]),
     ],
