@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,8 +104,9 @@ def test_the_clock_runs_on_from_the_moment_for_which_an_account_was_generated():
     account = Account.generate(now=opened, drain=timedelta(seconds=0.3))
     with Sandbox(account) as sandbox:
         headers = {"Authorization": f"Bearer {sandbox.api_key}"}
-        queue = 12
+        queue, deadline = 12, time.monotonic() + 10
         while queue:
+            assert time.monotonic() < deadline
             queue = requests.get(f"{sandbox.url}/a360{FLOW}", headers=headers, timeout=5).json()["in_queue"]
             sandbox.requests.clear()
             sandbox.knobs.requests_per_second = 0
