@@ -27,7 +27,7 @@ class Pace:
     ) -> None:
         burst = max(1, int(per_second))
         self.per_second = per_second
-        self._window = burst / per_second * _SLACK
+        self._window = max(1.0, burst / per_second) * _SLACK
         self._sent: deque[float] = deque(maxlen=burst)
         self._held_until = 0.0
         self._turnstile = threading.Lock()
