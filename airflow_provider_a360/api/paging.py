@@ -52,8 +52,9 @@ class Listing(Generic[T]):
         identity: Callable[[RawRow], Hashable],
     ) -> None:
         self._fetch, self._read, self._name, self._identity = fetch, read, name, identity
-        self._size, self._at_once = page_size, at_once
-        self.first = fetch(0, page_size)
+        # A page of one row has none to share with its neighbour.
+        self._size, self._at_once = max(2, page_size), at_once
+        self.first = fetch(0, self._size)
 
     def __iter__(self) -> Iterator[T]:
         seen: set[Hashable] = set()
@@ -106,10 +107,12 @@ class Listing(Generic[T]):
         known = range(step, total or 0, step) if (total or 0) > size else range(0)
         last, offset = first, step
         for page in in_order(lambda at: self._fetch(at, self._size), known, self._at_once):
-            self._check(last, page, overlap)
+            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
+            if page.rows or len(last.rows) >= size:
+                self._check(last, page, overlap)
             yield page
             last, offset = page, offset + step
-        while len(last.rows) >= size and self._unbroken:
+        while overlap and len(last.rows) >= size and self._unbroken:
             last, before = self._fetch(offset, self._size), last
             self._check(before, last, overlap)
             yield last

@@ -1,0 +1,199 @@
+"""A list that is read page by page while it changes: every row that stood throughout comes once, or the reader is told.
+
+The service here is a list in memory that may change before each fetch.
+"""
+
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+
+import pytest
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+from airflow_provider_a360.api.errors import A360ListMovedError
+from airflow_provider_a360.api.paging import READINGS, Listing, Page
+
+MOST_FETCHES = 3_000
+
+
+@dataclass
+class Service:
+    """Rows are numbers, the newest first. `changes` says for each fetch how many are added at the head, how many are
+    removed, and with which dice, over and over until fetch number `lively`.
+    """
+
+    rows: list[int]
+    changes: list[tuple[int, int, int]] = field(default_factory=list)
+    total: str | int | None = "right"
+    cap: int = 100
+    ignores_offset: bool = False
+    short: dict[int, int] = field(default_factory=dict)
+    lively: int = 15
+    fetches: int = 0
+
+    def __post_init__(self) -> None:
+        self.stood = set(self.rows)
+        self.ever = set(self.rows)
+        self._new = count(10_000)
+
+    def fetch(self, offset: int, limit: int) -> Page:
+        self.fetches += 1
+        assert self.fetches <= MOST_FETCHES, "reads for ever"
+        if self.fetches > 1:
+            self._change()
+        offset = 0 if self.ignores_offset else offset
+        rows = self.rows[offset : offset + min(limit, self.cap)]
+        rows = rows[: self.short.get(self.fetches, len(rows))]
+        total = len(self.rows) if self.total == "right" else self.total
+        return Page([{"id": row} for row in rows], total)
+
+    def _change(self) -> None:
+        if not self.changes or self.fetches > self.lively:
+            return
+        added, removed, seed = self.changes[(self.fetches - 2) % len(self.changes)]
+        dice = Random(seed)
+        for _ in range(min(removed, len(self.rows))):
+            self.stood.discard(self.rows.pop(dice.randrange(len(self.rows))))
+        for _ in range(added):
+            self.rows.insert(0, next(self._new))
+            self.ever.add(self.rows[0])
+
+
+def listing(service, page_size, at_once=1):
+    return Listing(
+        service.fetch,
+        lambda row: row["id"],
+        name="The list",
+        page_size=page_size,
+        at_once=at_once,
+        identity=lambda row: row["id"],
+    )
+
+
+def read(service, page_size):
+    """The rows, and whether the reader was told that the list moved."""
+    found = []
+    try:
+        found.extend(iter_into(found, listing(service, page_size)))
+    except A360ListMovedError:
+        return found, True
+    return found, False
+
+
+def iter_into(found, rows):
+    for row in rows:
+        found.append(row)
+    return ()
+
+
+sizes = st.integers(1, 100)
+lengths = st.one_of(st.integers(0, 12), st.integers(0, 80))
+seeds = st.integers(0, 50)
+changes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), seeds), max_size=6)
+storms = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), seeds), min_size=1, max_size=4)
+totals = st.sampled_from(["right", "right", None])
+
+
+def rows_of(length):
+    return list(range(length, 0, -1))
+
+
+@given(length=lengths, size=sizes, total=totals, moves=st.one_of(changes, storms))
+def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(length, size, total, moves):
+    service = Service(rows_of(length), moves, total)
+    found, told = read(service, size)
+    event("told" if told else "whole")
+    assert len(found) == len(set(found))
+    assert set(found) <= service.ever
+    if not told:
+        assert service.stood <= set(found)
+
+
+@given(length=lengths, size=sizes, cap=st.integers(2, 99), moves=changes)
+def test_a_server_that_gives_less_than_was_asked_for_loses_no_row(length, size, cap, moves):
+    service = Service(rows_of(length), moves, cap=cap)
+    found, told = read(service, size)
+    event("told" if told else "whole")
+    assert len(found) == len(set(found))
+    if not told:
+        assert service.stood <= set(found)
+
+
+@given(length=lengths.filter(bool), size=sizes, cap=st.integers(2, 100), more=st.integers(0, 500))
+def test_a_total_too_high_of_a_list_that_holds_still_is_left_alone(length, size, cap, more):
+    service = Service(rows_of(length), total=length + more, cap=cap)
+    assert read(service, size) == (rows_of(length), False)
+
+
+@given(length=lengths, size=sizes, total=st.integers(0, 300))
+def test_a_total_too_low_cuts_nothing_off(length, size, total):
+    assume(total <= length)
+    assert read(Service(rows_of(length), total=total), size) == (rows_of(length), False)
+
+
+@given(length=lengths, size=sizes, total=totals)
+def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size, total):
+    service = Service(rows_of(length), total=total)
+    assert read(service, size) == (rows_of(length), False)
+    assert service.fetches <= length // (max(2, size) - 1) + 1
+
+
+@given(length=lengths, size=sizes, total=st.sampled_from(["right", None, 1, 400]), moves=changes)
+def test_a_server_that_ignores_the_offset_is_found_out(length, size, total, moves):
+    service = Service(rows_of(length), moves, total, ignores_offset=True)
+    found, told = read(service, size)
+    assert len(found) == len(set(found))
+    assert told or service.stood <= set(found)
+
+
+@given(length=lengths, size=sizes, total=st.one_of(totals, st.integers(0, 400)), moves=storms, cap=st.integers(0, 3))
+def test_reading_ends_whatever_the_server_does(length, size, total, moves, cap):
+    found, _ = read(Service(rows_of(length), moves, total, cap=cap), size)
+    assert len(found) == len(set(found))
+
+
+@given(length=st.integers(1, 80), size=st.integers(2, 60), nth=st.integers(1, 12), rows=st.integers(0, 59))
+def test_a_page_that_came_short_once_is_put_right(length, size, nth, rows):
+    service = Service(rows_of(length), short={nth: rows})
+    found, told = read(service, size)
+    assert not told
+    assert sorted(found, reverse=True) == rows_of(length)
+
+
+@given(length=st.integers(0, 80), size=st.integers(2, 60), at_once=st.integers(2, 8))
+def test_pages_read_side_by_side_come_in_order(length, size, at_once):
+    service = Service(rows_of(length))
+    assert list(listing(service, size, at_once)) == rows_of(length)
+
+
+@pytest.mark.parametrize("added", [1, 2, 3, 20])
+@pytest.mark.parametrize("size", [1, 2, 3, 10])
+@pytest.mark.parametrize("cap", [1, 100])
+def test_a_list_that_grows_at_every_fetch_is_not_read_for_ever(added, size, cap):
+    service = Service(rows_of(20), [(added, 0, 1)], None if cap > 1 else "right", cap=cap, lively=MOST_FETCHES)
+    found, _ = read(service, size)
+    assert len(found) == len(set(found))
+
+
+def test_a_list_that_changes_all_the_time_is_given_up_with_a_reason():
+    service = Service(rows_of(200), [(0, 7, 1)], lively=MOST_FETCHES)
+    with pytest.raises(A360ListMovedError, match=f"The list changed each of the {READINGS} times"):
+        list(listing(service, 20))
+
+
+def test_one_removal_costs_one_more_reading():
+    service = Service(rows_of(200), [(0, 0, 1), (0, 1, 1), *[(0, 0, 1)] * 50])
+    found, told = read(service, 20)
+    assert not told
+    assert sorted(found) == sorted(service.ever)
+    assert service.fetches <= 2 * (200 // 19 + 1)
+
+
+@given(length=st.integers(0, 80), size=st.integers(2, 60))
+def test_newest_and_oldest_are_among_the_ends(length, size):
+    service = Service(rows_of(length))
+    ends = listing(service, size).ends()
+    assert set(ends) <= set(service.rows)
+    assert not length or {1, length} <= set(ends)
+    assert service.fetches <= 2
