@@ -6,6 +6,7 @@ import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NUMBERS: Mapping[str, Callable[[Any], float]] = {
+_NUMBERS: Mapping[str, type[int] | type[float]] = {
     "requests_per_second": float,
     "page_size": int,
     "max_in_flight": int,
@@ -36,7 +37,7 @@ def settings_of(connection: Connection) -> Settings:
 
     Raises: A360ConfigError for a value that can't be used.
     """
-    extra = connection.extra_dejson
+    extra = _extra(connection)
     if unknown := sorted(extra.keys() - {*_NUMBERS, _SECRET}):
         log.warning("Connection %s: the fields %s of extra are not known and not used.", connection.conn_id, unknown)
     return Settings(
@@ -47,20 +48,37 @@ def settings_of(connection: Connection) -> Settings:
     )
 
 
+def _extra(connection: Connection) -> Mapping[str, Any]:
+    extra: Any = connection.extra_dejson
+    if not isinstance(extra, dict):
+        raise A360ConfigError(f"The connection's extra is a {type(extra).__name__}; it must be a JSON object.")
+    return extra
+
+
 def _number(name: str, value: Any) -> Any:
+    kind = _NUMBERS[name]
+    wanted = "a whole number" if kind is int else "a number"
+    wrong = A360ConfigError(f"{name} is {value!r} in the connection's extra; it must be {wanted}.")
     try:
-        return _NUMBERS[name](value)
-    except (TypeError, ValueError):
-        raise A360ConfigError(f"{name} is {value!r} in the connection's extra; it must be a number.") from None
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise wrong from None
+    if isinstance(value, bool) or (kind is int and not number.is_integer()):
+        raise wrong
+    return kind(number)
 
 
 def _base_url(connection: Connection) -> str:
-    """The host as a URL; one without a scheme gets https, or what the connection's schema says."""
+    """The host as a URL; one without a scheme gets https, or what the connection's schema says, and one without a port
+    the connection's.
+    """
     host = (connection.host or "").strip()
-    if not host or "://" in host:
-        return host
-    port = f":{connection.port}" if connection.port else ""
-    return f"{connection.schema or 'https'}://{host}{port}"
+    if not host:
+        return ""
+    url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
+    if connection.port and url.netloc.rpartition("@")[2].rpartition("]")[2].count(":") == 0:
+        url = url._replace(netloc=f"{url.netloc}:{connection.port}")
+    return url.geturl()
 
 
 def _of_client(method: Callable[Concatenate[A360Client, P], R]) -> Callable[Concatenate[A360Hook, P], R]:
@@ -100,8 +118,14 @@ class A360Hook(BaseHook):
 
     @property
     def personal_data_secret(self) -> str | None:
-        """The key with which addresses and numbers are hashed."""
-        return self._connection.extra_dejson.get(_SECRET) or None
+        """The key with which addresses and numbers are hashed.
+
+        Raises: A360ConfigError for one that is no text.
+        """
+        secret = _extra(self._connection).get(_SECRET)
+        if not isinstance(secret, str | None):
+            raise A360ConfigError(f"{_SECRET} is no text in the connection's extra: put it in quotes.")
+        return secret or None
 
     @functools.cached_property
     def _connection(self) -> Connection:
