@@ -1,0 +1,236 @@
+"""A connection, however it is written down, becomes the settings of a client."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import Connection
+
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError
+from airflow_provider_a360.api.settings import Settings
+from airflow_provider_a360.get_provider_info import get_provider_info
+from airflow_provider_a360.hooks.a360 import A360Hook, settings_of
+from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import Sandbox
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+EXTRA = {
+    "requests_per_second": 2.5,
+    "page_size": 50,
+    "max_in_flight": 3,
+    "connect_timeout": 1.5,
+    "read_timeout": 20.0,
+    "personal_data_secret": "long and random",
+}
+SETTINGS = Settings(
+    client_id="our-client",
+    secret="s/ecret:@#%",
+    base_url="https://api.example.com:8443/base",
+    **{name: value for name, value in EXTRA.items() if name != "personal_data_secret"},
+)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+        yield server
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Defines a connection by its environment variable."""
+
+    def defined(text, conn_id="a360_default"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text if isinstance(text, str) else json.dumps(text))
+        return A360Hook(conn_id)
+
+    return defined
+
+
+def connection(**fields):
+    extra = fields.pop("extra", None)
+    extra = extra if extra is None or isinstance(extra, str) else json.dumps(extra)
+    return Connection(conn_id="ours", conn_type="a360", **{"password": "sp_apikey_made_up", "extra": extra, **fields})
+
+
+FIELDS = {"login": SETTINGS.client_id, "password": SETTINGS.secret, "host": SETTINGS.base_url}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"conn_type": "a360", **FIELDS, "extra": EXTRA},
+        {"conn_type": "a360", **FIELDS, "extra": json.dumps(EXTRA)},
+        {"conn_type": "a360", **FIELDS, "extra": {name: str(value) for name, value in EXTRA.items()}},
+        connection(**FIELDS, extra=EXTRA).get_uri(),
+        (
+            "a360://our-client:s%2Fecret%3A%40%23%25@https%3A%2F%2Fapi.example.com%3A8443%2Fbase?requests_per_second=2.5"
+            "&page_size=50&max_in_flight=3&connect_timeout=1.5&read_timeout=20.0&personal_data_secret=long+and+random"
+        ),
+    ],
+    ids=["json", "nested_json", "json_of_strings", "airflows_uri", "uri_by_hand"],
+)
+def test_every_form_of_a_connection_gives_the_same_settings(connect, written):
+    hook = connect(written)
+    assert hook.get_conn().settings == SETTINGS
+    assert hook.personal_data_secret == "long and random"
+
+
+def test_fields_give_the_same_settings():
+    assert settings_of(connection(**FIELDS, extra=EXTRA)) == SETTINGS
+
+
+def test_what_is_left_out_has_its_default():
+    assert settings_of(connection()) == Settings(secret="sp_apikey_made_up")
+    assert settings_of(connection()).base_url == "https://api.sendpulse.com"
+    assert settings_of(connection(login=" ", host=" ", extra={"page_size": None, "read_timeout": ""})) == Settings(
+        secret="sp_apikey_made_up"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "api.example.com"}, "https://api.example.com"),
+        ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443"),
+        ({"host": "api.example.com/base", "port": 8443}, "https://api.example.com:8443/base"),
+        ({"host": "api.example.com", "schema": "https"}, "https://api.example.com"),
+        ({"host": "127.0.0.1", "schema": "http", "port": 8080}, "http://127.0.0.1:8080"),
+        ({"host": "127.0.0.1:8080", "schema": "http"}, "http://127.0.0.1:8080"),
+        ({"host": "http://127.0.0.1", "port": 8080}, "http://127.0.0.1:8080"),
+        ({"host": "http://127.0.0.1:8080", "port": 9090}, "http://127.0.0.1:8080"),
+        ({"host": "http://[::1]", "port": 8080}, "http://[::1]:8080"),
+        ({"host": "http://localhost:8080/"}, "http://localhost:8080"),
+        ({"host": "https://api.example.com/base/"}, "https://api.example.com/base"),
+    ],
+)
+def test_host_schema_and_port_are_one_base_url(fields, url):
+    assert settings_of(connection(**fields)).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"password": None}, "password"),
+        ({"password": "  "}, "password"),
+        ({"host": "http://api.example.com"}, "unencrypted"),
+        ({"host": "api.example.com", "schema": "http"}, "unencrypted"),
+        ({"host": "ftp://api.example.com"}, "host"),
+        ({"host": "https://api.example.com?x=1"}, "host"),
+        ({"extra": ["page_size"]}, "JSON object"),
+        ({"extra": {"page_size": "many"}}, "page_size is 'many'"),
+        ({"extra": {"page_size": 0}}, "page_size is 0"),
+        ({"extra": {"page_size": 101}}, "page_size is 101"),
+        ({"extra": {"page_size": 50.9}}, "page_size is 50.9"),
+        ({"extra": {"page_size": True}}, "page_size is True"),
+        ({"extra": '{"page_size": 1e400}'}, "page_size is inf"),
+        ({"extra": {"max_in_flight": "-1"}}, "max_in_flight is -1"),
+        ({"extra": {"requests_per_second": "nan"}}, "requests_per_second is nan"),
+        ({"extra": {"requests_per_second": 0}}, "requests_per_second is 0"),
+        ({"extra": {"connect_timeout": {}}}, "connect_timeout is {}"),
+        ({"extra": {"read_timeout": "inf"}}, "read_timeout is inf"),
+        ({"extra": {"read_timeout": False}}, "read_timeout is False"),
+    ],
+)
+def test_a_value_that_can_not_be_used_is_named(fields, named):
+    with pytest.raises(A360ConfigError) as caught:
+        settings_of(connection(**fields))
+    assert named in str(caught.value)
+    assert "sp_apikey" not in str(caught.value)
+
+
+def test_a_whole_number_may_have_a_point():
+    assert settings_of(connection(extra={"page_size": "50.0"})).page_size == 50
+
+
+def test_unknown_fields_of_extra_are_named_and_their_values_are_not(caplog):
+    extra = {"page_size": 7, "verify": False, "api_token": "hush-hush-value", "": 1}
+    with caplog.at_level(logging.WARNING):
+        assert settings_of(connection(extra=extra)).page_size == 7
+    (said,) = [record.getMessage() for record in caplog.records if record.name.endswith("hooks.a360")]
+    assert "verify" in said
+    assert "api_token" in said
+    assert "page_size" not in said
+    assert "hush-hush-value" not in caplog.text
+
+
+def test_a_known_extra_warns_of_nothing(caplog):
+    with caplog.at_level(logging.WARNING):
+        settings_of(connection(extra=EXTRA))
+    assert not [record for record in caplog.records if record.name.startswith("airflow_provider_a360")]
+
+
+@pytest.mark.parametrize("secret", [12345, ["a"], {"a": "b"}, True])
+def test_a_secret_that_is_no_text_is_refused_without_being_shown(connect, secret):
+    hook = connect({"conn_type": "a360", "password": "key-of-ours", "extra": {"personal_data_secret": secret}})
+    with pytest.raises(A360ConfigError, match="personal_data_secret") as caught:
+        hook.personal_data_secret  # noqa: B018
+    assert "12345" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extra", [{}, {"personal_data_secret": ""}, {"personal_data_secret": None}])
+def test_no_secret_is_none(connect, extra):
+    assert connect({"conn_type": "a360", "password": "key-of-ours", "extra": extra}).personal_data_secret is None
+
+
+def test_a_connection_that_is_not_defined_is_named_with_its_remedy():
+    with pytest.raises(A360ConfigError, match=r"'nowhere'.*a360_conn_id"):
+        A360Hook("nowhere").get_conn()
+
+
+def test_the_sandboxs_connection_works(connect, sandbox):
+    hook = connect(sandbox.connection_uri)
+    assert hook.flow(example.MAIN_FLOW).flow.name == "Order follow-up"
+    assert [flow.id for flow in hook.flows()] == [flow.id for flow in sandbox.account.flows]
+
+
+def test_a_password_without_a_login_is_a_static_key(connect, sandbox):
+    hook = connect({"conn_type": "a360", "password": sandbox.api_key, "host": sandbox.url}, "with_key")
+    before = len(sandbox.requests)
+    hook.flow(example.MAIN_FLOW)
+    assert [seen.path for seen in sandbox.requests[before:]] == [f"/a360/autoresponders/{example.MAIN_FLOW}"]
+
+
+def test_wrong_credentials_are_said_without_them(connect, sandbox):
+    hook = connect({"conn_type": "a360", "login": "we", "password": "wrong-secret-of-ours", "host": sandbox.url})
+    with pytest.raises(A360AuthError, match="Check the connection") as caught:
+        hook.flow(example.MAIN_FLOW)
+    assert "wrong-secret-of-ours" not in str(caught.value)
+
+
+def test_the_connection_is_read_once_and_the_client_kept(connect, sandbox, monkeypatch):
+    hook = connect(sandbox.connection_uri)
+    client = hook.get_conn()
+    monkeypatch.delenv("AIRFLOW_CONN_A360_DEFAULT")
+    assert hook.get_conn() is client
+    assert hook.personal_data_secret is None
+
+
+def test_every_method_of_the_client_is_one_of_the_hook(connect, sandbox):
+    methods = [name for name in vars(A360Client) if not name.startswith("_") and callable(getattr(A360Client, name))]
+    assert len(methods) >= 9
+    for name in methods:
+        assert getattr(A360Hook, name).__doc__ == getattr(A360Client, name).__doc__
+    hook = connect(sandbox.connection_uri)
+    assert hook.element_stats(example.EMAIL, "email", "2026-11-19", "2026-11-19").sent > 0
+    assert len(list(hook.contacts(example.START, "maintrigger"))) == len(sandbox.account.element(example.START).events)
+
+
+def test_the_hooks_words_are_those_of_the_provider_info():
+    (of_provider,) = get_provider_info()["connection-types"]
+    assert of_provider["connection-type"] == A360Hook.conn_type == "a360"
+    assert of_provider["hook-name"] == A360Hook.hook_name
+    assert of_provider["hook-class-name"] == f"{A360Hook.__module__}.{A360Hook.__qualname__}"
+    assert A360Hook().a360_conn_id == A360Hook.default_conn_name == "a360_default"
+
+
+def test_nothing_is_sent_before_it_is_asked_for(connect, monkeypatch):
+    def sent(*_, **__):
+        raise AssertionError("A request was sent.")
+
+    monkeypatch.setattr(requests.Session, "send", sent)
+    connect({"conn_type": "a360", "password": "key-of-ours"}).get_conn()
