@@ -4,11 +4,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_a360.api import transport
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+BACKOFF = transport._BACKOFF
 TOKEN_PATH = "/oauth/access_token"
 
 

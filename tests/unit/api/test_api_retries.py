@@ -1,0 +1,320 @@
+"""What is tried again, how long, and what is not; each failure comes over a real connection."""
+
+import gzip
+import json
+import socket
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
+
+import pytest
+from api_support import BACKOFF, Clock, asked, connect, connect_by_key
+
+from airflow_provider_a360.api.errors import (
+    A360ForbiddenError,
+    A360NoDataError,
+    A360RequestError,
+    A360TransientError,
+)
+from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.server import Sandbox
+
+FLOW = f"/a360/autoresponders/{example.EMPTY_FLOW}"
+STATS = "/a360/stats/email/"
+LIMIT = {"message": "Too many requests", "error_code": 2020202020}
+ANSWER = json.dumps({"autoresponder": {"id": 7, "name": "Seven"}, "flows": [], "starts": 3}).encode()
+
+
+def of_email(sandbox, **more):
+    return connect_by_key(sandbox.url, **more).element_stats(example.EMAIL, "email")
+
+
+WORTH_ANOTHER_TRY = {
+    "429": {"status": 429},
+    "500": {"status": 500, "body": {"message": "Oops"}},
+    "502 html": {"status": 502, "body": "<html>Bad Gateway</html>"},
+    "503": {"status": 503, "body": "busy"},
+    "504": {"status": 504},
+    "408": {"status": 408},
+    "html for json": {"status": 200, "body": "<html>back in a minute</html>"},
+    "empty body": {"status": 200},
+    "half a body": {"status": 200, "body": '{"data": {"sent": 1'},
+    "limit code, 200": {"status": 200, "body": LIMIT},
+    "limit code, 400": {"status": 400, "body": LIMIT},
+    "limit code, 403": {"status": 403, "body": LIMIT},
+    "limit code as text": {"status": 200, "body": {"error_code": "2020202020"}},
+    "5xx code in a 200": {"status": 200, "body": {"error_code": 503, "message": "later"}},
+}
+
+
+@pytest.mark.parametrize("answer", WORTH_ANOTHER_TRY.values(), ids=WORTH_ANOTHER_TRY)
+def test_what_passes_is_tried_again(sandbox, answer):
+    sandbox.answer_next(STATS, **answer, times=3)
+    assert of_email(sandbox).sent == sandbox.account.element(example.EMAIL).count("sent")
+    assert asked(sandbox) == [answer["status"]] * 3 + [200]
+
+
+@pytest.mark.parametrize("answer", WORTH_ANOTHER_TRY.values(), ids=WORTH_ANOTHER_TRY)
+def test_what_does_not_pass_ends_with_the_calls_time(sandbox, answer):
+    sandbox.answer_next(STATS, **answer, times=5_000)
+    with pytest.raises(A360TransientError, match="run the task again later"):
+        of_email(sandbox, deadline=0.1)
+    assert len(asked(sandbox)) > 1
+
+
+FINAL = {
+    "400": ({"status": 400, "body": {"message": "Wrong", "error_code": 400}}, A360RequestError),
+    "402": ({"status": 402}, A360RequestError),
+    "403": ({"status": 403, "body": {"message": "Forbidden", "error_code": 403}}, A360ForbiddenError),
+    "403 html": ({"status": 403, "body": "<html>Forbidden</html>"}, A360ForbiddenError),
+    "tariff": ({"status": 403, "body": {"message": "Tariff", "error_code": 3030303030}}, A360ForbiddenError),
+    "tariff in a 200": ({"status": 200, "body": {"error_code": 3030303030}}, A360ForbiddenError),
+    "tariff in a 429": ({"status": 429, "body": {"error_code": 3030303030}}, A360ForbiddenError),
+    "405": ({"status": 405}, A360RequestError),
+    "422": ({"status": 422, "body": {"message": "No", "error_code": 422}}, A360RequestError),
+    "result false": ({"status": 200, "body": {"result": False, "message": "No"}}, A360RequestError),
+    "error code in a 200": ({"status": 200, "body": {"message": "No", "error_code": 400}}, A360RequestError),
+    "unknown error code in a 200": ({"status": 200, "body": {"error_code": 77}}, A360RequestError),
+    "403 code in a 200": ({"status": 200, "body": {"error_code": 403}}, A360ForbiddenError),
+}
+
+
+@pytest.mark.parametrize(("answer", "kind"), FINAL.values(), ids=FINAL)
+def test_what_will_not_pass_is_told_after_one_request(sandbox, answer, kind):
+    sandbox.answer_next(STATS, **answer, times=2)
+    with pytest.raises(kind) as caught:
+        of_email(sandbox)
+    assert type(caught.value) is kind
+    assert (caught.value.method, caught.value.path) == ("GET", f"{STATS}{example.EMAIL}/group-stat")
+    assert len(asked(sandbox)) == 1
+
+
+def test_a_404_is_asked_for_once(sandbox):
+    with pytest.raises(A360NoDataError):
+        connect_by_key(sandbox.url)._transport.call("GET", "/a360/nothing")
+    assert asked(sandbox) == [404]
+
+
+def test_counters_named_error_and_errors_are_no_error(sandbox):
+    sandbox.answer_next(STATS, body={"error": 3, "sent": 4})
+    assert of_email(sandbox).errors == 3
+    sandbox.answer_next(STATS, body={"data": {"errors": "0", "result": False, "error_code": 5}})
+    assert of_email(sandbox).errors == 0
+
+
+def test_an_error_code_of_zero_is_none(sandbox):
+    sandbox.answer_next(STATS, body={"error_code": 0, "data": {"sent": 4}})
+    assert of_email(sandbox).sent == 4
+
+
+def test_redirects_are_not_followed(sandbox):
+    with Sandbox() as elsewhere:
+        sandbox.answer_next(STATS, status=302, headers={"Location": elsewhere.url})
+        with pytest.raises(A360RequestError, match="302"):
+            of_email(sandbox)
+        assert elsewhere.requests == []
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("fault", ["truncated", "html", "reset", "5xx", "429"])
+def test_a_whole_list_comes_through_bad_weather(sandbox, fault):
+    setattr(sandbox.knobs, f"share_{fault}", 0.3)
+    rows = list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
+    wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
+    assert [row.conversion_id for row in rows] == [row.id for row in wanted]
+    assert len(asked(sandbox)) > len(wanted) // 39 + 1
+
+
+def test_a_body_that_stalls_is_asked_for_again(sandbox):
+    sandbox.knobs.share_stall, sandbox.knobs.stall_seconds = 0.4, 600.0
+    client = connect(sandbox, read_timeout=0.15)
+    for _ in range(5):
+        assert client.flow(example.EMPTY_FLOW).starts == 0
+    assert len(asked(sandbox)) > 5
+
+
+@pytest.mark.parametrize("style", ["429", "429-seconds", "429-date", "2020202020-200", "2020202020-400"])
+def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
+    sandbox.knobs.rate_limit_style, sandbox.knobs.share_429 = style, 0.5
+    client, clock = paused(connect(sandbox), monkeypatch)
+    for _ in range(6):
+        assert client.flow(example.EMPTY_FLOW).starts == 0
+    assert clock.naps
+    assert all(nap >= 0.9 for nap in clock.naps) == style.startswith("429-")
+
+
+def paused(client, monkeypatch):
+    """The client with its sleeps noted instead of slept."""
+    clock = Clock()
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=clock.sleep))
+    client._transport._pace._clock, client._transport._pace._sleep = clock, clock.sleep
+    return client, clock
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7.5),
+        ("0.5", 0.5, 1),
+        ("-3", 0, 0.5),
+        ("100000", 60, 60.5),
+        ("inf", 60, 60.5),
+        ("nan", 0, 0.5),
+        ("soon", 0, 0.5),
+        (format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True), 60, 60.5),
+        (format_datetime(datetime.now(UTC) - timedelta(days=2), usegmt=True), 0, 0.5),
+        ("Fri, 32 Nov 2026 10:00:00 GMT", 0, 0.5),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured_up_to_a_minute(sandbox, monkeypatch, status, header, least, most):
+    sandbox.answer_next(STATS, status=status, headers={"Retry-After": header})
+    client, clock = paused(connect_by_key(sandbox.url, deadline=300), monkeypatch)
+    client.element_stats(example.EMAIL, "email")
+    assert least <= clock.naps[0] <= most
+
+
+def test_a_retry_after_date_is_a_wait_until_then(sandbox, monkeypatch):
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=40), usegmt=True)
+    sandbox.answer_next(STATS, status=429, headers={"Retry-After": at})
+    client, clock = paused(connect_by_key(sandbox.url, deadline=300), monkeypatch)
+    client.element_stats(example.EMAIL, "email")
+    assert 20 < clock.naps[0] <= 40
+
+
+def test_a_wait_longer_than_the_calls_time_is_not_begun(sandbox, monkeypatch):
+    sandbox.answer_next(STATS, status=429, headers={"Retry-After": "50"})
+    client, clock = paused(connect_by_key(sandbox.url, deadline=20), monkeypatch)
+    with pytest.raises(A360TransientError) as caught:
+        client.element_stats(example.EMAIL, "email")
+    assert caught.value.retry_after == 50
+    assert caught.value.limited
+    assert (clock.naps, len(asked(sandbox))) == ([], 1)
+
+
+def test_a_limit_met_by_one_holds_back_all_of_the_account(sandbox, monkeypatch):
+    first, second = connect_by_key(sandbox.url, deadline=20), connect_by_key(sandbox.url)
+    sandbox.answer_next(STATS, status=429, headers={"Retry-After": "50"})
+    _, clock = paused(second, monkeypatch)
+    with pytest.raises(A360TransientError):
+        first.element_stats(example.EMAIL, "email")
+    second.element_stats(example.EMAIL, "email")
+    assert sum(clock.naps) >= 50
+
+
+def test_waits_grow_to_half_a_minute_and_have_jitter():
+    waits = [[BACKOFF(SimpleNamespace(attempt_number=n)) for _ in range(20)] for n in (1, 3, 5, 20)]
+    assert [min(some) // 0.5 for some in waits] == [1, 4, 16, 60]
+    assert all(len(set(some)) > 1 and max(some) - min(some) < 0.51 for some in waits)
+
+
+def reply(body, *, more=b"", length=None):
+    size = len(body) if length is None else length
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {size}\r\nConnection: close\r\n"
+    return head.encode() + more + b"\r\n" + body
+
+
+def good(connection):
+    connection.sendall(reply(ANSWER))
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+BREAKS = {
+    "silence": lambda connection: connection.recv(1),
+    "reset before an answer": reset,
+    "end before an answer": lambda connection: connection.close(),
+    "end within the head": lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-"),
+    "end within the body": lambda connection: connection.sendall(reply(ANSWER[:9], length=len(ANSWER))),
+    "no HTTP": lambda connection: connection.sendall(b"220 mail.example.com ESMTP\r\n\r\n"),
+    "broken chunk": lambda connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n{}\r\n"
+    ),
+    "gzip that is none": lambda connection: connection.sendall(reply(ANSWER, more=b"Content-Encoding: gzip\r\n")),
+    "half a gzip": lambda connection: connection.sendall(
+        reply(gzip.compress(ANSWER)[:40], more=b"Content-Encoding: gzip\r\n")
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS)
+def test_a_connection_that_breaks_is_made_again(raw_server, broken):
+    url, numbers = raw_server(lambda number, connection: broken(connection) if number < 3 else good(connection))
+    assert connect_by_key(url, read_timeout=0.2).flow(7).starts == 3
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS)
+def test_a_connection_that_always_breaks_is_named_without_its_text(raw_server, broken):
+    url, _ = raw_server(lambda _, connection: broken(connection))
+    with pytest.raises(A360TransientError) as caught:
+        connect_by_key(url, read_timeout=0.1, deadline=0.2).flow(7)
+    assert str(caught.value).startswith("GET /a360/autoresponders/7: ")
+    assert url not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_tried_until_the_calls_time_is_up():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    client = connect_by_key(url, deadline=0.2)
+    with pytest.raises(A360TransientError, match="no answer") as caught:
+        client.flow(7)
+    assert caught.value.status is None
+    assert client.requests > 1
+
+
+@pytest.mark.parametrize("coding", ["plain", "chunked", "gzip"])
+def test_an_answer_in_small_pieces_is_read_whole(raw_server, coding):
+    def handle(_, connection):
+        body = gzip.compress(ANSWER) if coding == "gzip" else ANSWER
+        pieces = [body[at : at + 9] for at in range(0, len(body), 9)]
+        if coding == "chunked":
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+            pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""]]
+        else:
+            more = b"Content-Encoding: gzip\r\n" if coding == "gzip" else b""
+            connection.sendall(reply(b"", more=more, length=len(body)))
+        for piece in pieces:
+            time.sleep(0.002)
+            connection.sendall(piece)
+
+    url, numbers = raw_server(handle)
+    assert connect_by_key(url).flow(7).starts == 3
+    assert numbers == [1]
+
+
+def test_a_server_that_drips_its_body_cannot_hold_a_call_beyond_its_time(raw_server):
+    """It would come to a good end after a minute; each single silence is shorter than any time-out."""
+
+    def handle(_, connection):
+        connection.sendall(reply(b"", length=1200 + len(ANSWER)))
+        for _ in range(1200):
+            connection.sendall(b" ")
+            time.sleep(0.05)
+        connection.sendall(ANSWER)
+
+    url, numbers = raw_server(handle)
+    with pytest.raises(A360TransientError, match="no answer"):
+        connect_by_key(url, deadline=0.3, read_timeout=0.3).flow(7)
+    assert numbers == [1]
+
+
+def test_failures_are_told_in_the_log_with_the_wait_before_the_next_try(sandbox, caplog):
+    caplog.set_level("INFO")
+    sandbox.answer_next(STATS, status=503, body={"message": "Busy"})
+    of_email(sandbox)
+    assert [record.message for record in caplog.records if "again" in record.message] == [
+        f"GET {STATS}{example.EMAIL}/group-stat: 503 Busy. Trying again in 0.0 s."
+    ]
+
+
+def test_every_try_is_counted(sandbox):
+    client = connect(sandbox)
+    sandbox.answer_next(STATS, status=503, times=2)
+    client.element_stats(example.EMAIL, "email")
+    assert client.requests == len(sandbox.requests) == 4
