@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NUMBERS: Mapping[str, type[int] | type[float]] = {
+_NUMBERS: Mapping[str, type[int | float]] = {
     "requests_per_second": float,
     "page_size": int,
     "max_in_flight": int,
