@@ -1,0 +1,165 @@
+"""The export operators: what an author writes becomes an export, or is refused before anything is sent."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
+from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import Sandbox
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+YESTERDAY = {
+    "data_interval_start": datetime(2026, 11, 19, tzinfo=UTC),
+    "data_interval_end": datetime(2026, 11, 20, tzinfo=UTC),
+    "dag_run": SimpleNamespace(run_after=NOW),
+}
+BOTH = [A360ExportConversionsOperator, A360ExportElementStatsOperator]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+        yield server
+
+
+@pytest.fixture
+def run(sandbox, monkeypatch, tmp_path):
+    """Executes an operator as a task does; `run.requests()` are those that came of it."""
+    fields = json.loads(sandbox.connection_uri)
+
+    def execute(operator, context=YESTERDAY, extra=None, **options):
+        wanted = {"requests_per_second": 1000, **(extra or {})}
+        monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", json.dumps({**fields, "extra": wanted}))
+        options = {"flow_ids": example.MAIN_FLOW, "destination": str(tmp_path / "lake"), **options}
+        return operator(task_id="export", **options).execute(context)
+
+    before = len(sandbox.requests)
+    execute.requests = lambda: sandbox.requests[before:]
+    return execute
+
+
+def files(manifest):
+    return [file["uri"].rpartition("/lake/")[2] for file in manifest["files"]]
+
+
+def test_conversions_of_the_runs_day(run, sandbox, tmp_path):
+    manifest = run(A360ExportConversionsOperator)
+    assert files(manifest) == [f"conversions/dt=2026-11-19/flow-{example.MAIN_FLOW}.jsonl"]
+    wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_on(datetime(2026, 11, 19, tzinfo=UTC).date())
+    lines = (tmp_path / "lake" / files(manifest)[0]).read_text().splitlines()
+    assert [json.loads(line)["conversion_id"] for line in lines] == [row.id for row in wanted]
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "wanted"),
+    [
+        (A360ExportConversionsOperator, {"kind": "goal"}, ["conversions-goal/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportConversionsOperator, {"goal_id": "641435"},
+         ["conversions-goal-641435/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportConversionsOperator, {"flow_ids": "all", "file_format": "parquet"},
+         ["conversions/dt=2026-11-19/all.parquet"]),
+        (A360ExportConversionsOperator, {"flow_ids": "[292692, '303101']", "file_format": "csv.gz"},
+         ["conversions/dt=2026-11-19/flow-292692.csv.gz", "conversions/dt=2026-11-19/flow-303101.csv.gz"]),
+        (A360ExportConversionsOperator, {"lookback_days": "2"},
+         ["conversions/dt=2026-11-18/flow-292692.jsonl", "conversions/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportConversionsOperator, {"first_day": "2026-11-01", "last_day": "2026-11-02"},
+         ["conversions/dt=2026-11-01/flow-292692.jsonl", "conversions/dt=2026-11-02/flow-292692.jsonl"]),
+        (A360ExportElementStatsOperator, {}, ["element_stats/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportElementStatsOperator, {"element_types": "['sms', 'email']", "include_deleted": "False"},
+         ["element_stats-email-sms-without_deleted/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportElementStatsOperator,
+         {"grain": "run", "first_day": "2026-11-01", "last_day": "2026-11-19", "element_types": ["goal", "goal"]},
+         ["element_stats-run-goal/days=2026-11-01_2026-11-19/flow-292692.jsonl"]),
+    ],
+)  # fmt: skip
+def test_options_name_the_files(run, operator, options, wanted):
+    assert files(run(operator, **options)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("operator", "options", "named"),
+    [
+        *((operator, {"flow_ids": None}, "flow_ids") for operator in BOTH),
+        *((operator, {"flow_ids": "None"}, "flow_ids") for operator in BOTH),
+        *((operator, {"file_format": "xlsx"}, "file_format") for operator in BOTH),
+        *((operator, {"destination": None}, "destination") for operator in BOTH),
+        *((operator, {"destination": "nowhere://bucket"}, "destination") for operator in BOTH),
+        *((operator, {"first_day": "None", "last_day": "2026-11-19"}, "first_day") for operator in BOTH),
+        *((operator, {"lookback_days": 0}, "lookback_days") for operator in BOTH),
+        (A360ExportConversionsOperator, {"kind": "goals"}, "kind"),
+        (A360ExportConversionsOperator, {"goal_id": 641435, "flow_ids": "all"}, "goal_id"),
+        (A360ExportConversionsOperator, {"goal_id": 641435, "flow_ids": [1, 2]}, "goal_id"),
+        (A360ExportConversionsOperator, {"personal_data": "hash"}, "personal_data_secret"),
+        (A360ExportConversionsOperator, {"personal_data": "none"}, "personal_data"),
+        (A360ExportElementStatsOperator, {"element_types": ["e-mail"]}, "e-mail"),
+        (A360ExportElementStatsOperator, {"include_deleted": "maybe"}, "include_deleted"),
+        (A360ExportElementStatsOperator, {"grain": "hour"}, "grain"),
+        (A360ExportElementStatsOperator, {"grain": "run", "lookback_days": 3}, "lookback_days"),
+    ],
+)
+def test_what_can_not_be_is_named_before_any_request_and_not_retried(run, tmp_path, operator, options, named):
+    with pytest.raises(AirflowFailException, match=named):
+        run(operator, **options)
+    assert run.requests() == []
+    assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_parquet_without_pyarrow_is_refused_before_any_request(run, operator, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(AirflowFailException, match=r"airflow-provider-a360\[parquet\]"):
+        run(operator, file_format="parquet")
+    assert run.requests() == []
+
+
+@pytest.mark.parametrize("operator", BOTH)
+@pytest.mark.parametrize("flow_ids", [[], "[]", ()])
+def test_an_empty_list_of_flows_skips_the_task(run, operator, flow_ids):
+    with pytest.raises(AirflowSkipException, match="empty list"):
+        run(operator, flow_ids=flow_ids)
+    assert run.requests() == []
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_a_run_that_crosses_no_midnight_is_skipped(run, operator):
+    with pytest.raises(AirflowSkipException, match="crosses midnight"):
+        run(operator, {**YESTERDAY, "data_interval_end": datetime(2026, 11, 19, 1, tzinfo=UTC)})
+    assert run.requests() == []
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_an_empty_interval_fails_at_once_and_names_the_remedies(run, operator):
+    with pytest.raises(AirflowFailException, match="lookback_days"):
+        run(operator, {**YESTERDAY, "data_interval_end": YESTERDAY["data_interval_start"]})
+    assert run.requests() == []
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_an_unknown_flow_is_not_retried(run, operator, tmp_path):
+    with pytest.raises(AirflowFailException, match="Flow 99 does not exist"):
+        run(operator, flow_ids=99)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_hashes_are_keyed_with_the_connections_secret(run, tmp_path):
+    def emails(secret, folder):
+        extra = {"personal_data_secret": secret}
+        manifest = run(
+            A360ExportConversionsOperator,
+            extra=extra,
+            personal_data="hash",
+            destination=str(tmp_path / folder / "lake"),
+        )
+        lines = (tmp_path / folder / "lake" / files(manifest)[0]).read_text().splitlines()
+        return [json.loads(line)["email"] for line in lines]
+
+    first, again, other = emails("a", "first"), emails("a", "again"), emails("b", "other")
+    assert first == again
+    assert {len(one) for one in first if one} == {64}
+    assert not set(filter(None, first)) & set(filter(None, other))
