@@ -85,6 +85,12 @@ class Listing(Generic[T]):
             "Nothing of it was published. Run the task again when fewer contacts are on the move."
         )
 
+    @property
+    def pages_ahead(self) -> int:
+        """How many pages are still to be read, if the list says how long it is."""
+        rows = len(self.first.rows)
+        return 0 if rows < 2 else max(0, -(-((self.first.total or 0) - rows) // (rows - 1)))  # noqa: PLR2004
+
     def ends(self) -> list[T]:
         """The rows of the first page and of the last: newest and oldest are among them, whichever way the list runs."""
         rows = self.first.rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
 from airflow_provider_a360.export.datasets import Batch, Findings
@@ -66,30 +67,32 @@ class Conversions:
         return parts, f"{parts} or {2 * parts} requests a flow, and one for each further page of conversions"
 
     def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings
+        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
     ) -> Iterator[Batch]:
-        """One reading of each flow's list for 31 days at a time; the first pages of many flows run ahead."""
-        for part in days.parts(self._PART):
-            flows = [flow for group in groups for flow in group]
-            open_list = functools.partial(self._reading, client, part, findings)
-            readings = in_order(open_list, flows, client.settings.max_in_flight)
-            for group in groups:
-                rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
-                yield Batch(group, list(part.parts(1)), ((row.conversion_date.date(), row) for row in rows))
+        """One reading of each flow's list for 31 days at a time; the first pages of coming lists run ahead."""
+        plan = [(part, group) for part in days.parts(self._PART) for group in groups][skip:]
+        findings.requests_expected += sum(len(group) for _, group in plan)
+        wanted = ((part, flow) for part, group in plan for flow in group)
+        open_list = functools.partial(self._reading, client, findings)
+        readings = in_order(lambda one: open_list(*one), wanted, client.settings.max_in_flight)
+        for part, group in plan:
+            rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
+            yield Batch(group, list(part.parts(1)), ((row.conversion_date.date(), row) for row in rows))
 
-    def _reading(self, client: A360Client, days: Days, findings: Findings, flow: int) -> Iterator[Conversion]:
+    def _reading(self, client: A360Client, findings: Findings, days: Days, flow: int) -> Iterator[Conversion]:
         """The flow's conversions of these days, the first page already read."""
         # The service may cut its days elsewhere and leave out the filter's last one: two days more on both sides reach
         # beyond these, and back to where the list of earlier days ends that `_hides_some` looks at.
         wide = days.widened(2)
         if self._goes_by_conversion_date is False:
-            return self._whole(client, flow, days)
+            return self._whole(client, flow, days, findings)
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id, first_day=wide.first, last_day=wide.last)
         return self._checked(client, flow, days, wide, listing, findings)
 
-    def _whole(self, client: A360Client, flow: int, days: Days) -> Iterator[Conversion]:
+    def _whole(self, client: A360Client, flow: int, days: Days, findings: Findings) -> Iterator[Conversion]:
         """From the flow's list without a filter, the first page already read."""
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id)
+        findings.requests_expected += listing.pages_ahead
         return (row for row in listing if row.conversion_date.date() in days)
 
     def _checked(
@@ -98,12 +101,13 @@ class Conversions:
         flow: int,
         days: Days,
         wide: Days,
-        listing: Iterable[Conversion],
+        listing: Listing[Conversion],
         findings: Findings,
     ) -> Iterator[Conversion]:
         taken: set[int] = set()
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
         nearby = wide.widened()
+        findings.requests_expected += listing.pages_ahead
         # The list was opened ahead: by now, another flow may have shown that its filter hides rows.
         for row in () if self._goes_by_conversion_date is False else listing:
             day = row.conversion_date.date()
@@ -118,7 +122,7 @@ class Conversions:
         if self._goes_by_conversion_date is None and self._hides_some(client, flow, days):
             self._say_unfiltered(flow, findings)
         if self._goes_by_conversion_date is False:
-            yield from (row for row in self._whole(client, flow, days) if row.conversion_id not in taken)
+            yield from (row for row in self._whole(client, flow, days, findings) if row.conversion_id not in taken)
 
     def _hides_some(self, client: A360Client, flow: int, days: Days) -> bool:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by

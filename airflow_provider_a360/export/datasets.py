@@ -30,6 +30,8 @@ class Findings:
     without_data: int = 0
     """Elements and days for which the service had no statistics: their counters are null."""
     requests_saved: int = 0
+    requests_expected: int = 0
+    """As far as is known by now; a retry needs more."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,6 +53,8 @@ class Dataset(Protocol):
         """The least number of requests that a flow takes, and in words what it depends on."""
 
     def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings
+        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
     ) -> Iterator[Batch]:
-        """The rows of each group of flows, in batches that cover each group and day once."""
+        """The rows of each group of flows, in batches that cover each group and day once, always in the same order; the
+        first `skip` batches are left out and cost no request.
+        """

@@ -59,19 +59,20 @@ class ElementStatistics:
         return 2 + spans, f"2 or 3 requests a flow, then {spans} for each of its elements"
 
     def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings
+        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
     ) -> Iterator[Batch]:
         """The flows' elements first, then their statistics, day by day; requests of coming days run ahead."""
         flows = [flow for group in groups for flow in group]
         at_once = client.settings.max_in_flight
         find = functools.partial(self._elements, client, findings)
         elements = dict(zip(flows, in_order(find, flows, at_once), strict=True))
+        parts = [(span, group) for span in self._parts(days) for group in groups][skip:]
         plan = [
             (group, span, [one for flow in group for one in self._alive(elements[flow], span, findings)])
-            for span in self._parts(days)
-            for group in groups
+            for span, group in parts
         ]
         requests = sum(len(asked) for _, _, asked in plan)
+        findings.requests_expected += 3 * len(flows) + requests
         minutes = requests / client.settings.requests_per_second / 60
         log.info("Statistics: %d requests ahead, %.1f minutes at the account's pace.", requests, minutes)
         wanted = ((one, span) for _, span, asked in plan for one in asked)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,20 +16,12 @@ from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.inputs import ALL
 from airflow_provider_a360.export import formats
 from airflow_provider_a360.export.datasets import Batch, Dataset, Findings
-from airflow_provider_a360.export.publish import Destination
+from airflow_provider_a360.export.ledger import Ledger, PublishedFile
+from airflow_provider_a360.export.progress import Progress
+from airflow_provider_a360.export.publish import A360DestinationError, Destination
 from airflow_provider_a360.export.stage import Staged
 
 log = logging.getLogger(__name__)
-
-
-class PublishedFile(TypedDict):
-    """A file as it landed."""
-
-    day: str
-    """Its first day; its only one, but with grain="run"."""
-    last_day: str
-    rows: int
-    uri: str
 
 
 class Manifest(TypedDict):
@@ -63,9 +55,15 @@ class Job:
     treat: Callable[[Any], Any] = lambda row: row
     """What is done to a row before it is written."""
 
-    def run(self, client: A360Client) -> Manifest:
-        """Export, file by file: each is published when it is complete, and one that fails leaves what was there."""
-        began, sent = time.monotonic(), client.requests
+    def run(self, client: A360Client, ledger: Ledger | None = None) -> Manifest:
+        """Export, file by file: each is published when it is complete, and one that fails leaves what was there.
+
+        With a ledger, goes on behind what an earlier try has published.
+
+        Raises: A360DestinationError where a file can't be written, staged or published; and what the client raises.
+        """
+        findings = Findings()
+        progress = Progress(client, findings)
         unfinished = [day for day in self.days if day >= datetime.now(UTC).date()]
         if unfinished:
             log.warning(
@@ -78,27 +76,37 @@ class Job:
         groups = [flows] if everything else [[flow] for flow in flows]
         if everything and not flows:
             log.warning("The account has no flows.")
-        findings = Findings()
-        files: list[PublishedFile] = []
-        for batch in self.dataset.batches(client, groups, self.days, findings):
-            files += self._publish(batch, "all" if everything else f"flow-{batch.flows[0]}")
-        rows = sum(file["rows"] for file in files)
+        ledger = ledger or Ledger()
+        published = ledger.open(f"flows {flows}, days {self.days}")
+        files = [file for batch in published for file in batch]
+        if files:
+            note = (
+                f"An earlier try published {len(files)} files, the last for {files[-1]['last_day']}; this one goes on."
+            )
+            log.info(note)
+            findings.notes.append(note)
+        for batch in self.dataset.batches(client, groups, self.days, findings, skip=len(published)):
+            new = self._publish(batch, "all" if everything else f"flow-{batch.flows[0]}", progress)
+            files += new
+            # A day that goes on is never done with, nor is what comes behind it.
+            if not any(day in span for day in unfinished for span in batch.files):
+                ledger.add(new)
         manifest = Manifest(
             dataset=self.dataset.name,
             first_day=str(self.days.first),
             last_day=str(self.days.last),
-            rows=rows,
+            rows=sum(file["rows"] for file in files),
             files=files,
             flows=flows,
-            requests=client.requests - sent,
-            seconds=round(time.monotonic() - began, 3),
-            unfinished_days=[str(day) for day in unfinished],
+            requests=progress.requests,
             requests_saved=findings.requests_saved,
+            seconds=round(progress.seconds, 3),
             skipped=findings.skipped,
             without_data=findings.without_data,
+            unfinished_days=[str(day) for day in unfinished],
             notes=findings.notes,
         )
-        log.info("Exported %d rows in %d files with %d requests.", rows, len(files), manifest["requests"])
+        log.info("Exported %d rows in %d files with %d requests.", manifest["rows"], len(files), progress.requests)
         return manifest
 
     def _say_outlook(self, flows: int, everything: bool, per_second: float) -> None:  # noqa: FBT001
@@ -114,15 +122,16 @@ class Job:
             per_second,
         )
 
-    def _publish(self, batch: Batch, stem: str) -> list[PublishedFile]:
+    def _publish(self, batch: Batch, stem: str, progress: Progress) -> list[PublishedFile]:
         dataset = self.dataset
-        with tempfile.TemporaryDirectory(prefix="a360-") as folder:
+        with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder:
             staged = {
                 days.first: Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key)
                 for days in batch.files
             }
             for key, row in batch.rows:
                 staged[key].add(self.treat(row))
+                progress.count_row()
             return [self._publish_one(staged[days.first], days, stem) for days in batch.files]
 
     def _publish_one(self, staged: Staged, days: Days, stem: str) -> PublishedFile:
@@ -135,3 +144,15 @@ class Job:
         lines.unlink()
         log.info("%s: %d rows in %s", days, staged.rows, uri)
         return PublishedFile(day=str(days.first), last_day=str(days.last), rows=staged.rows, uri=uri)
+
+
+@contextmanager
+def _naming_the_disk() -> Iterator[None]:
+    """Say which disk it is where rows can't be staged."""
+    try:
+        yield
+    except OSError as error:
+        raise A360DestinationError(
+            f"Rows could not be staged in {tempfile.gettempdir()}: {error.strerror or type(error).__name__}. "
+            "Nothing of them was published. Make room there, or name another folder in the environment variable TMPDIR."
+        ) from None

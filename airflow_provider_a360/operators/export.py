@@ -65,6 +65,7 @@ class _A360ExportOperator(BaseOperator):
         """
         from airflow_provider_a360.export import formats  # noqa: PLC0415  # parsing a DAG must not pay for the export
         from airflow_provider_a360.export.job import Job  # noqa: PLC0415
+        from airflow_provider_a360.export.ledger import Ledger  # noqa: PLC0415
         from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
 
         try:
@@ -78,7 +79,8 @@ class _A360ExportOperator(BaseOperator):
             days = run_days(context, self.first_day, self.last_day, self.lookback_days)
             hook = A360Hook(self.a360_conn_id)
             job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
-            return job.run(hook.get_conn())
+            how = {name: getattr(self, name) for name in self.template_fields}
+            return job.run(hook.get_conn(), Ledger(context.get("task_state_store"), str(how)))
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
