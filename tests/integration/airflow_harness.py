@@ -248,6 +248,7 @@ class Sandboxes:
     def __init__(self) -> None:
         self.stack = ExitStack()
         self.secrets: set[str] = set()
+        self._same = Account.generate(now=NOW)
 
     def start(
         self,
@@ -260,11 +261,11 @@ class Sandboxes:
         self._remember(sandbox)
         return (stack or self.stack).enter_context(sandbox)
 
-    def telling(self, *answers: Answer | int | None, status: int = 1, stack: ExitStack | None = None) -> Sandbox:
+    def telling(self, *answers: Answer | int | None, status: int = 1) -> Sandbox:
         """An account whose main flow answers so, one after the other, the last one ever again: a number is what is in
         its queue, an Answer stands in for the flow's own.
         """
-        sandbox = self.start(stack=stack)
+        sandbox = self.start(self._same)
         details = flow_detail(sandbox.account.flow(MAIN_FLOW))
         details["autoresponder"]["status"] = status
         for place, answer in enumerate(answers, 1):

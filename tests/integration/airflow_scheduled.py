@@ -111,4 +111,6 @@ def all_run(home: Home, lake: Path, sandboxes: Sandboxes) -> Iterator[Scheduled]
     scheduled.backfill()
     with airflow:
         airflow.until(lambda: airflow.ended("waits", 1) and airflow.ended("exports", len(WEEK)))
+        # The scheduler looks every half minute whether a backfill is complete; until then there can't be another.
+        airflow.until(lambda: not airflow.query("SELECT id FROM backfill WHERE completed_at IS NULL"))
     yield scheduled

@@ -40,8 +40,7 @@ def test_what_provider_info_shares_with_provider_yaml_is_of_its_form():
 def test_all_that_provider_info_names_is_there(airflow):
     missing = airflow.evaluate("""
         import importlib, json
-        from airflow_provider_a360 import __version__
-from airflow_provider_a360.get_provider_info import get_provider_info
+        from airflow_provider_a360.get_provider_info import get_provider_info
         info = get_provider_info()
         names = [kind["hook-class-name"] for kind in info["connection-types"]] + info["cli"]
         modules = [
@@ -143,7 +142,7 @@ def test_every_parameter_an_author_would_template_is_a_template_field(airflow):
     ]
 
 
-def test_default_args_of_a_dag_fill_no_parameter_of_ours(airflow, sandbox, tmp_path):
+def test_default_args_of_a_dag_fill_no_parameter_of_ours(airflow):
     """`email` and `queue` in default_args are Airflow's own, in many a DAG."""
     made = airflow.evaluate("""
         import json
