@@ -104,9 +104,10 @@ def test_seconds_beside_midnight_fall_into_their_own_day(serve, manner, hours):
     assert found == [[1], [3, 2], [4]]
 
 
-def test_a_filter_by_start_date_is_said_in_the_log_and_the_manifest(serve, caplog):
+@pytest.mark.parametrize("day", [date(2026, 10, 20), YESTERDAY])
+def test_a_filter_by_start_date_is_said_once_in_the_log_and_the_manifest(serve, caplog, day):
     export = serve(filter_by="start_date")
-    notes = export(Conversions(), YESTERDAY)["notes"]
+    notes = export(Conversions(), day)["notes"]
     assert len(notes) == 1
     assert "does not go by conversion_date" in notes[0]
     assert notes[0] in [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
