@@ -69,13 +69,14 @@ def day(value: Any, name: str) -> date:
 
     Raises: A360ConfigError for anything else; "None" is an error, not a day.
     """
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return date(value.year, value.month, value.day)
     try:
-        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        at = value if isinstance(value, date) else datetime.fromisoformat(str(value).strip())
+        if isinstance(at, datetime) and at.tzinfo is not None:
+            at = at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise A360ConfigError(f"{name} is {value!r}; it must be a day such as 2026-11-20.") from None
-    return (at if at.tzinfo is None else at.astimezone(UTC)).date()
+    # Airflow's own moments are pendulum's, whose dates are not plain ones.
+    return date(at.year, at.month, at.day)
 
 
 def _listed(value: Any) -> Any:

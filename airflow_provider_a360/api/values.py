@@ -39,9 +39,9 @@ def moment(value: Any, place: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise A360FormatError(f"{place} is {scrub(repr(value))}, not a date and time.") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def text(value: Any, place: str) -> str | None:  # noqa: ARG001
