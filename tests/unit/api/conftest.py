@@ -36,6 +36,7 @@ def sandbox(_running: Sandbox) -> Sandbox:
     _running.knobs.requests_per_second = 0
     _running.requests.clear()
     _running._prepared.clear()
+    _running._faults._limit._passed.clear()
     return _running
 
 

@@ -1,0 +1,74 @@
+"""How often an account is asked, by all who use it together. The sandbox enforces the service's limit itself."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from api_support import Clock, asked, connect, connect_by_key
+
+from airflow_provider_a360.api.pace import Pace
+from airflow_provider_a360.sandbox import example
+
+
+def busiest_second(times):
+    return max(sum(1 for later in times if start <= later < start + 1) for start in times)
+
+
+def test_two_clients_of_an_account_and_their_threads_stay_within_its_limit_together(sandbox):
+    sandbox.knobs.requests_per_second = 10
+    clients = [connect(sandbox, requests_per_second=10) for _ in range(2)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda number: clients[number % 2].flow(example.EMPTY_FLOW), range(24)))
+    assert asked(sandbox, "/") == [200] * 25
+    assert busiest_second([seen.at for seen in sandbox.requests]) <= 10
+
+
+def test_accounts_do_not_wait_for_each_other(sandbox):
+    """At one request in 50 seconds, the second account could not be asked within this test."""
+    first = connect(sandbox, client_id="", secret=sandbox.api_key, requests_per_second=0.02)
+    second = connect(sandbox, requests_per_second=1000)
+    first.flow(example.EMPTY_FLOW)
+    second.flow(example.EMPTY_FLOW)
+    assert asked(sandbox) == [200, 200]
+
+
+def test_the_limit_that_was_set_last_holds_for_the_account(sandbox):
+    connect(sandbox, client_id="", secret=sandbox.api_key, requests_per_second=0.02).flow(example.EMPTY_FLOW)
+    hurried = connect_by_key(sandbox.url)
+    hurried.flow(example.EMPTY_FLOW)
+    hurried.flow(example.EMPTY_FLOW)
+    assert asked(sandbox) == [200] * 3
+
+
+def test_no_more_requests_are_under_way_than_was_set(sandbox):
+    sandbox.knobs.latency = 0.05
+    client = connect(sandbox, max_in_flight=2)
+    client.flow(example.EMPTY_FLOW)
+    sandbox.requests.clear()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda _: client.flow(example.EMPTY_FLOW), range(6)))
+    arrivals = [seen.at for seen in sandbox.requests]
+    assert all(later - earlier >= 0.05 for earlier, later in zip(arrivals, arrivals[2:], strict=False))
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 1.5, 9.5, 10])
+def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
+    clock = Clock()
+    pace = Pace(rate, clock=clock, sleep=clock.sleep)
+    sent = []
+    for _ in range(40):
+        pace.wait()
+        sent.append(clock())
+    burst = max(1, int(rate))
+    assert sent[burst - 1] == sent[0]
+    assert busiest_second(sent) <= max(1, rate)
+    assert 39 // burst * max(1, burst / rate) <= sent[-1] - sent[0] <= 40 / burst * max(1, burst / rate) * 1.05
+
+
+def test_a_hold_is_for_all_and_the_longest_wins():
+    clock = Clock()
+    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    start = clock()
+    pace.hold(7)
+    pace.hold(2)
+    pace.wait()
+    assert clock() - start == pytest.approx(7)

@@ -1,0 +1,71 @@
+"""What a poll of a flow means for the wait until its queue has drained."""
+
+import pytest
+from api_support import asked, connect
+
+from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360ForbiddenError
+from airflow_provider_a360.api.queue import A360FlowPausedError, QueueWatch
+
+FLOW = "/a360/autoresponders/7"
+
+
+def answer(sandbox, *queues, status=1):
+    for queue in queues:
+        body = {"autoresponder": {"id": 7, "status": status}, "flows": [], "starts": "9", "end_count": 9}
+        sandbox.answer_next(FLOW, body=body | ({} if queue == "missing" else {"in_queue": queue}))
+
+
+def polls(sandbox, watch, times):
+    client = connect(sandbox, deadline=0.05)
+    return [watch.poll(client) for _ in range(times)]
+
+
+def test_a_queue_has_drained_when_it_is_zero(sandbox):
+    answer(sandbox, 2, "1", 0)
+    assert polls(sandbox, QueueWatch(7), 3) == [None, None, {"starts": 9, "in_queue": 0, "end_count": 9}]
+
+
+def test_zero_counts_only_so_many_times_in_a_row(sandbox):
+    answer(sandbox, 0, 3, 0, "0")
+    found = polls(sandbox, QueueWatch(7, settle_polls=2), 4)
+    assert found[:3] == [None] * 3
+    assert found[3]["in_queue"] == 0
+
+
+@pytest.mark.parametrize("queue", [None, "", "missing", "zero", False, [], {}])
+def test_what_is_no_number_is_not_zero_and_starts_the_count_anew(sandbox, queue):
+    answer(sandbox, 0, queue, 0)
+    assert polls(sandbox, QueueWatch(7, settle_polls=2), 3) == [None] * 3
+
+
+def test_a_failure_that_may_pass_does_not_end_the_wait(sandbox, caplog):
+    sandbox.answer_next(FLOW, status=503, times=1)
+    answer(sandbox, 0)
+    client = connect(sandbox, deadline=0)
+    watch = QueueWatch(7)
+    assert watch.poll(client) is None
+    assert "the wait goes on" in caplog.text
+    assert watch.poll(client) is not None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, A360AuthError), (403, A360ForbiddenError), (404, A360FlowNotFoundError)]
+)
+def test_what_waiting_cannot_mend_ends_it(sandbox, status, kind):
+    sandbox.answer_next(FLOW, status=status, times=2)
+    with pytest.raises(kind):
+        QueueWatch(7).poll(connect(sandbox))
+    assert len(asked(sandbox)) == (2 if status == 401 else 1)
+
+
+def test_a_paused_flow_with_contacts_is_told_or_refused(sandbox, caplog):
+    answer(sandbox, 5, 5, status=3)
+    assert polls(sandbox, QueueWatch(7), 1) == [None]
+    assert "paused with 5 contacts in its queue" in caplog.text
+    with pytest.raises(A360FlowPausedError, match="Start the flow"):
+        polls(sandbox, QueueWatch(7, fail_if_paused=True), 1)
+
+
+def test_a_paused_flow_without_contacts_has_drained(sandbox):
+    answer(sandbox, 0, status=3)
+    assert polls(sandbox, QueueWatch(7, fail_if_paused=True), 1)[0]["in_queue"] == 0
