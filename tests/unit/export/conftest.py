@@ -74,6 +74,12 @@ class Exporter:
         return {str(path.relative_to(top)): path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _airflow(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Airflow sets logging up when it is first used, which would take caplog's handler away in the midst of a test."""
+    Destination(str(tmp_path_factory.mktemp("first")))
+
+
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Exporter]]:
     """Starts a sandbox of its own: `serve(filter_by=…)`, `serve(account=…)`. No limit, the clock stands still."""
