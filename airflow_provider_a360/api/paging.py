@@ -63,7 +63,9 @@ class Listing(Generic[T]):
         for reading in range(1, READINGS + 1):
             self._unbroken = True
             found: set[Hashable] = seen if reading == 1 else set()
-            for page in self._pages(first):
+            # Read side by side, a page may come before the one in front of it, and a row added in between parts the
+            # two. One after the other, they bear any rows that are added.
+            for page in self._pages(first, self._at_once if reading == 1 else 1):
                 for row in page.rows:
                     identity = self._identity(row)
                     if identity not in seen:
@@ -98,7 +100,7 @@ class Listing(Generic[T]):
             rows = rows + self._fetch(max(0, (self.first.total or 0) - self._size), self._size).rows
         return [self._read(row) for row in rows]
 
-    def _pages(self, first: Page) -> Iterator[Page]:
+    def _pages(self, first: Page, at_once: int) -> Iterator[Page]:
         """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""
         yield first
         size, total = len(first.rows), first.total
@@ -112,7 +114,7 @@ class Listing(Generic[T]):
         step = size - overlap
         known = range(step, total or 0, step) if (total or 0) > size else range(0)
         last, offset = first, step
-        for page in in_order(lambda at: self._fetch(at, self._size), known, self._at_once):
+        for page in in_order(lambda at: self._fetch(at, self._size), known, at_once):
             # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
             if page.rows or len(last.rows) >= size:
                 self._check(last, page, overlap)
