@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import PERMANENT
 from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
+from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
 
 
@@ -78,13 +81,23 @@ class A360FlowQueueTrigger(BaseTrigger):
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros)
         try:
-            settings = settings_of(await get_async_connection(self.a360_conn_id))
-            client = A360Client(settings, deadline=POLL_DEADLINE)
+            client = _client(settings_of(await get_async_connection(self.a360_conn_id)))
+            loop = asyncio.get_running_loop()
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
-                # Requests block, so they go to a thread: the account's limit is far below what threads carry.
-                if counts := await asyncio.to_thread(watch.poll, client):
+                if counts := await loop.run_in_executor(_POLLS, watch.poll, client):
                     return QueueEvent("drained", counts=counts)
         except (*PERMANENT, A360FlowPausedError) as error:
             return QueueEvent("failed", message=str(error))
         return QueueEvent("timed_out")
+
+
+# Requests block, so they go to threads: the account's limit is far below what threads carry. They have a pool of their
+# own, as a thousand sensors that wait for one account's pace would take every thread that other triggers need.
+_POLLS = ThreadPoolExecutor(8, thread_name_prefix="a360-poll")
+
+
+@functools.lru_cache(maxsize=64)
+def _client(settings: Settings) -> A360Client:
+    """One client for all triggers of an account."""
+    return A360Client(settings, deadline=POLL_DEADLINE)
