@@ -283,3 +283,18 @@ def test_another_order_of_rows_gives_the_same_bytes(serve, monkeypatch, manner, 
     manifest = export(Conversions(), *span, to="oldest_first", page_size=10)
     assert manifest["files"][0]["rows"] > 2 * 5
     assert export.tree("oldest_first") == export.tree("newest_first")
+
+
+def test_conversions_of_one_second_stand_in_the_order_of_their_ids(serve, monkeypatch):
+    second = datetime(2026, 11, 19, 12, tzinfo=UTC)
+    export = serve(one_flow(*[(second - DAY, second)] * 9))
+    dealt = Endpoints._page
+
+    def shuffled(self, rows, *where, **order):
+        return dealt(self, [rows[index] for index in (3, 1, 4, 0, 5, 8, 2, 6, 7)], *where, **order)
+
+    wanted = [row["conversion_id"] for row in export.rows(export(Conversions(), YESTERDAY, flows=[1]))]
+    assert wanted == sorted(wanted, reverse=True)
+    monkeypatch.setattr(Endpoints, "_page", lambda self, rows, *a, **k: shuffled(self, rows, *a, **k) if rows else [])
+    export.account.flow(1)._cache.clear()
+    assert [row["conversion_id"] for row in export.rows(export(Conversions(), YESTERDAY, flows=[1]))] == wanted
