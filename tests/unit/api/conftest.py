@@ -29,7 +29,7 @@ def _running() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(_running: Sandbox) -> Sandbox:
+def sandbox(_running: Sandbox) -> Iterator[Sandbox]:
     """A sandbox without a limit, asked nothing yet, whose clock stands still. Its account is not to be changed."""
     for knob in fields(Knobs):
         setattr(_running.knobs, knob.name, knob.default)
@@ -37,7 +37,11 @@ def sandbox(_running: Sandbox) -> Sandbox:
     _running.requests.clear()
     _running._prepared.clear()
     _running._faults._limit._passed.clear()
-    return _running
+    yield _running
+    # Requests of a list that was left before its end must not arrive within the next test.
+    for thread in threading.enumerate():
+        if thread.name.startswith("a360_"):
+            thread.join(10)
 
 
 @pytest.fixture
