@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import time
 from collections.abc import AsyncIterator
@@ -85,7 +86,9 @@ class A360FlowQueueTrigger(BaseTrigger):
             loop = asyncio.get_running_loop()
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
-                if counts := await loop.run_in_executor(_POLLS, watch.poll, client):
+                # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
+                here = contextvars.copy_context()
+                if counts := await loop.run_in_executor(_POLLS, here.run, watch.poll, client):
                     return QueueEvent("drained", counts=counts)
         except (*PERMANENT, A360FlowPausedError) as error:
             return QueueEvent("failed", message=str(error))
