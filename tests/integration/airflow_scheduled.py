@@ -39,8 +39,8 @@ WAITS = {
     "transient": Wait([4, BAD_GATEWAY, 0], "success", polls=4, says=("502", "Trying again in")),
     "unreadable": Wait([4, NO_JSON, 0], "success", polls=3, says=("could not be polled, the wait goes on",)),
     "paused": Wait([5, 0], "success", status=3, polls=2, says=("paused with 5 contacts", "The wait goes on")),
-    "timed_out": Wait([7], "failed", given={"timeout": 4}),
-    "timed_out_softly": Wait([7], "skipped", given={"timeout": 4, "soft_fail": True}),
+    "timed_out": Wait([7], "failed", given={"timeout": 12}),
+    "timed_out_softly": Wait([7], "skipped", given={"timeout": 12, "soft_fail": True}),
     "unknown": Wait([4, UNKNOWN], "failed", given={"soft_fail": True}, polls=2, says=("does not exist",)),
     "unknown_at_first": Wait([0], "failed", given={"soft_fail": True, "flow_id": 999}, says=("Flow 999 does not",)),
     "forbidden": Wait([4, FORBIDDEN], "failed", given={"soft_fail": True}, polls=2, says=("Not in your tariff",)),
@@ -59,10 +59,10 @@ def sensor(name, **more):
     return f"A360FlowQueueSensor({arguments})"
 
 
+# Airflow takes a task that is due again before its scheduler has heard of its end for one that was killed.
 MODES = {
-    # Airflow takes a task that is due again before its scheduler has heard of its end for one that was killed.
     "rescheduled": {"mode": "reschedule", "poke_interval": 10},
-    "deferred": {"deferrable": True, "poke_interval": 1},
+    "deferred": {"deferrable": True, "poke_interval": 10},
 }
 WEEK_ENDS = datetime.now(UTC).date() - timedelta(days=3)
 WEEK = [WEEK_ENDS - timedelta(days=number) for number in reversed(range(7))]
