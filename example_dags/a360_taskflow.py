@@ -18,7 +18,7 @@ def a360_taskflow():
     def emails(flow_id: str) -> list[int]:
         return [element.id for element in A360Hook().flow(int(flow_id)).elements if element.type == "email"]
 
-    @task
+    @task(multiple_outputs=False)
     def delivery(element_id: int) -> dict[str, int]:
         # Counts go on to the next task; addresses stay here.
         contacts = A360Hook().contacts(element_id, "email")

@@ -107,7 +107,6 @@ class Listing(Generic[T]):
         if size < self._size and size >= (total or 0):
             return
         if not size:
-            self._unbroken = not total
             return
         # A first page shorter than asked for, of a list that is longer, shows the largest page that the service gives.
         overlap = 1 if size > 1 else 0

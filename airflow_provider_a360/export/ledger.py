@@ -42,14 +42,14 @@ class Ledger:
         """What earlier tries of this export published, for this scope of flows and days."""
         self._prefix = hashlib.sha256(f"{self._export} {scope}".encode()).hexdigest()[:16]
         published: list[list[PublishedFile]] = []
-        while self._store and (files := self._store.get(self._key(len(published)))):
+        while self._store is not None and (files := self._store.get(self._key(len(published)))):
             published.append(files)
         self._batches = len(published)
         return published
 
     def add(self, files: list[PublishedFile]) -> None:
         """A batch has been published."""
-        if self._store:
+        if self._store is not None:
             self._store.set(self._key(self._batches), files)
             self._batches += 1
 

@@ -79,8 +79,12 @@ class _A360ExportOperator(BaseOperator):
             days = run_days(context, self.first_day, self.last_day, self.lookback_days)
             hook = A360Hook(self.a360_conn_id)
             job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
-            how = {name: getattr(self, name) for name in self.template_fields}
-            return job.run(hook.get_conn(), Ledger(context.get("task_state_store"), str(how)))
+            ledger = Ledger()
+            if (store := context.get("task_state_store")) is not None:
+                # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
+                how = [context["ti"].max_tries, *(getattr(self, name) for name in self.template_fields)]
+                ledger = Ledger(store, str(how))
+            return job.run(hook.get_conn(), ledger)
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:

@@ -1,0 +1,110 @@
+"""Every example DAG runs as it stands, and so do the commands that the README prints."""
+
+import itertools
+import json
+import re
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow_harness import NOW, ROOT, connection
+
+from airflow_provider_a360.sandbox.example import MAIN_FLOW
+
+README = (ROOT / "README.md").read_text()
+
+RUN = """
+import json, os
+from datetime import datetime
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.xcom import XComModel
+from airflow.utils.session import create_session
+
+os.environ.update({env!r})
+dag = DagBag({path!r}).get_dag({name!r})
+for task in dag.tasks:
+    if hasattr(task, "poke_interval"):
+        task.poke_interval = 0.1
+run = dag.test(logical_date=datetime.fromisoformat({at!r}))
+with create_session() as session:
+    found = session.query(XComModel).filter_by(dag_id=dag.dag_id, run_id=run.run_id, key="return_value").all()
+    returned = [[row.task_id, row.value] for row in found]
+print()
+print(json.dumps([str(run.state), returned]))
+"""
+
+
+@pytest.fixture
+def run_example(home, airflow, sandbox, tmp_path):
+    """Runs an example as it stands, for 11 November; what its tasks returned, by task."""
+
+    def run(name, account=sandbox):
+        path = home.folder / "dags" / f"{name}.py"
+        shutil.copy(ROOT / "example_dags" / f"{name}.py", path)
+        env = {"AIRFLOW_CONN_A360_DEFAULT": connection(account), "A360_DESTINATION": str(tmp_path)}
+        state, returned = airflow.evaluate(
+            RUN.format(env=env, path=str(path), name=name, at="2026-11-12T06:00:00+00:00")
+        )
+        path.unlink()
+        assert state == "success"
+        return [(task, json.loads(value) if isinstance(value, str) else value) for task, value in returned]
+
+    return run
+
+
+def test_the_daily_export_leaves_a_file_of_each_dataset_for_the_day(run_example, sandbox, tmp_path):
+    manifests = dict(run_example("a360_daily_export"))
+    assert {name: manifest["first_day"] for name, manifest in manifests.items()} == {
+        "element_stats": "2026-11-11",
+        "conversions": "2026-11-11",
+    }
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "conversions/dt=2026-11-11/all.csv",
+        "element_stats/dt=2026-11-11/all.jsonl",
+    ]
+    assert manifests["conversions"]["flows"] == sorted(flow.id for flow in sandbox.account.flows)
+
+
+def test_the_export_waits_for_the_queue(run_example, serve, tmp_path):
+    moments = itertools.chain([NOW] * 3, itertools.repeat(NOW + timedelta(minutes=5)))
+    returned = dict(run_example("a360_wait_then_export", serve(clock=lambda: next(moments))))
+    assert returned["drained"]["in_queue"] == 0
+    assert (tmp_path / f"element_stats/dt=2026-11-11/flow-{MAIN_FLOW}.parquet").is_file()
+
+
+def test_each_active_flow_has_a_task_of_its_own(run_example, sandbox, tmp_path):
+    returned = run_example("a360_export_per_flow")
+    active = sorted(flow.id for flow in sandbox.account.flows if flow.status == 1)
+    assert len(active) > 1
+    assert sorted(value["flows"][0] for task, value in returned if task == "conversions") == active
+    days = {path.parent.name for path in tmp_path.rglob("*.jsonl.gz")}
+    assert days == {"dt=2026-11-09", "dt=2026-11-10", "dt=2026-11-11"}
+
+
+def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
+    returned = run_example("a360_taskflow")
+    counted = [sum(value.values()) for task, value in returned if task == "delivery"]
+    emails = [
+        element
+        for element in sandbox.account.flow(MAIN_FLOW).elements
+        if element.type == "email" and not element.deleted
+    ]
+    assert counted == [len(element.events) for element in emails] != []
+
+
+def test_the_demo_shows_manifests_rows_and_files(home):
+    command = re.search(r"<!-- the demo -->\n```bash\n(.+)\n```", README)[1]
+    assert command.endswith(".venv/bin/airflow a360 demo")
+    shown = home.run("airflow", "a360", "demo")
+    assert shown.count("element_stats |") == shown.count("conversions   |") == 3
+    files = re.findall(r" (\d+) rows +(\S+)$", shown, re.MULTILINE)
+    assert len(files) == 6
+    for rows, path in files:
+        assert len(Path(path).read_text().splitlines()) == int(rows) + path.endswith(".csv")
+
+
+def test_the_commands_stand_without_airflows_command_line_too(home):
+    shown = home.run("python", "-m", "airflow_provider_a360", "--help")
+    assert "demo" in shown
+    assert "sandbox" in shown
