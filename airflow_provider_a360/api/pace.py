@@ -9,13 +9,17 @@ from collections.abc import Callable
 
 # The service counts arrivals, and a late packet draws two of them together: a second of ours is a little longer.
 _SLACK = 1.03
+# How a process that shares the account with others finds its share: each refusal takes a fifth of its rate, and each
+# request that is sent gives back a hundredth of the whole.
+_LOST, _REGAINED = 0.8, 0.01
 
 
 class Pace:
     """At most so many requests in any second, for all threads that use one account.
 
     The first second's requests may go at once; from then on each waits until the one `burst` places ahead of it is a
-    second old. That is as close to the limit as a limit by the second lets anybody come.
+    second old. That is as close to the limit as a limit by the second lets anybody come. After a refusal they go one by
+    one, and more slowly for a while: other processes may share the account.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class Pace:
         self._window = max(1.0, burst / per_second) * _SLACK
         self._sent: deque[float] = deque(maxlen=burst)
         self._held_until = 0.0
+        self._share, self._slowed = 1.0, float("-inf")
         self._turnstile = threading.Lock()
         self._clock, self._sleep = clock, sleep
 
@@ -39,11 +44,22 @@ class Pace:
             while (delay := self._due() - self._clock()) > 0:
                 self._sleep(delay)
             self._sent.append(self._clock())
+            self._share = min(1.0, self._share + _REGAINED)
 
-    def hold(self, seconds: float) -> None:
-        """Let nobody send for so long: the service refused one of us."""
-        self._held_until = max(self._held_until, self._clock() + seconds)
+    def refused(self, seconds: float) -> None:
+        """The service refused one of us: let nobody send for so long, and then go on more slowly, as others who use the
+        account seem to be under way.
+        """
+        now = self._clock()
+        # Several that were under way together are refused together, and are one reason to slow down.
+        if now >= self._slowed + 1.0:
+            self._share, self._slowed = max(_REGAINED, self._share * _LOST), now
+        self._held_until = max(self._held_until, now + seconds)
 
     def _due(self) -> float:
-        full = len(self._sent) == self._sent.maxlen
-        return max(self._held_until, self._sent[0] + self._window if full else 0.0)
+        due = self._held_until
+        if len(self._sent) == self._sent.maxlen:
+            due = max(due, self._sent[0] + self._window)
+        if self._sent and self._share < 1.0:
+            due = max(due, self._sent[-1] + 1.0 / (self.per_second * self._share))
+        return due

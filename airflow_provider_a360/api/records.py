@@ -242,22 +242,30 @@ def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R
     Raises: A360FormatError where a field that must be there is not, or is of another type.
     """
     fields = given
-    for name, sources, coerce, required in _plan(kind):
-        if name in given:
-            continue
-        for source in sources:
-            if (value := raw.get(source)) is not None:
-                break
-        fields[name] = coerce(value, f"{place}: {name}")
-        if required and fields[name] is None:
-            raise A360FormatError(f"{place}: {name} is missing.")
+    try:
+        for name, sources, coerce, required in _plan(kind):
+            if name in given:
+                continue
+            value = raw.get(sources[0])
+            if value is None:
+                value = next((raw[other] for other in sources[1:] if raw.get(other) is not None), None)
+            fields[name] = value = coerce(value, name)
+            if value is None and required:
+                raise A360FormatError(f"{name} is missing.")  # noqa: TRY301
+    except A360FormatError as error:
+        raise A360FormatError(f"{place}: {error}") from None
     if "extra" in kind.__struct_fields__ and "extra" not in fields:
-        unknown = raw.keys() - _known(kind)
-        # The same address once more, in base64: worth keeping only where the plain one is missing.
-        if fields.get("email") or not raw.get("email_b64"):
-            unknown -= {"email_b64"}
-        fields["extra"] = values.json_text({name: raw[name] for name in unknown}) if unknown else None
+        known = _known(kind)
+        fields["extra"] = None if raw.keys() <= known else _extra(raw, known, has_email=bool(fields.get("email")))
     return kind(**fields)
+
+
+def _extra(raw: Mapping[str, Any], known: frozenset[str], *, has_email: bool) -> str | None:
+    unknown = {name: value for name, value in raw.items() if name not in known}
+    # The same address once more, in base64: worth keeping only where the plain one is missing.
+    if has_email or not unknown.get("email_b64"):
+        unknown.pop("email_b64", None)
+    return values.json_text(unknown) if unknown else None
 
 
 Coerce = Callable[[Any, str], Any]

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 CALL_DEADLINE = 300.0
 """Seconds after which a call that still fails is given up, tries and waits included."""
 _LONGEST_WAIT = 60.0
-_BACKOFF = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT / 2) + wait_random(0, 0.5)
+_BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
 _CHUNK = 1 << 16
 
 
@@ -111,7 +111,7 @@ class Transport:
         if isinstance(failure, A360TransientError):
             wait = max(wait, min(failure.retry_after or 0.0, _LONGEST_WAIT))
             if failure.limited:
-                self._pace.hold(wait)
+                self._pace.refused(wait)
             log.info("%s Trying again in %.1f s.", str(failure).removesuffix(failure.remedy).rstrip(), wait)
         return wait
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -136,6 +137,8 @@ def test_it_imports_neither_airflow_nor_the_client():
 
 def test_serving_for_ever_ends_with_an_interrupt(tmp_path):
     code = (
+        # A shell that starts this in the background has switched interrupts off.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from airflow_provider_a360.sandbox.server import Sandbox; "
         "sandbox = Sandbox(); print(sandbox.url, flush=True); sandbox.serve_forever()"
     )
@@ -151,8 +154,11 @@ def test_serving_for_ever_ends_with_an_interrupt(tmp_path):
             "http://", requests.adapters.HTTPAdapter(max_retries=requests.adapters.Retry(connect=5, backoff_factor=0.1))
         )
         assert session.get(f"{url}/user/info", timeout=10).status_code == 401
-        process.send_signal(2)
-        assert process.wait(timeout=10) == 0
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=10) == 0
+        finally:
+            process.kill()
 
 
 USERS_TEST = """

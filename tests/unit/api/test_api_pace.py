@@ -67,11 +67,32 @@ def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
     assert 39 // burst * max(1, burst / rate) <= sent[-1] - sent[0] <= 40 / burst * max(1, burst / rate) * 1.05
 
 
-def test_a_hold_is_for_all_and_the_longest_wins():
+def test_a_refusal_holds_up_all_and_the_longest_wins():
     clock = Clock()
     pace = Pace(10, clock=clock, sleep=clock.sleep)
     start = clock()
-    pace.hold(7)
-    pace.hold(2)
+    pace.refused(7)
+    pace.refused(2)
     pace.wait()
     assert clock() - start == pytest.approx(7)
+
+
+def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
+    clock = Clock()
+    pace = Pace(10, clock=clock, sleep=clock.sleep)
+
+    def seconds_for_ten():
+        start = clock()
+        for _ in range(10):
+            pace.wait()
+        return clock() - start
+
+    seconds_for_ten()
+    alone = seconds_for_ten()
+    for _ in range(6):
+        pace.refused(0)
+        clock.sleep(1)
+    assert seconds_for_ten() > 2 * alone
+    for _ in range(10):
+        seconds_for_ten()
+    assert seconds_for_ten() == pytest.approx(alone)

@@ -141,8 +141,10 @@ def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
     client, clock = paused(connect(sandbox), monkeypatch)
     for _ in range(6):
         assert client.flow(example.EMPTY_FLOW).starts == 0
-    assert clock.naps
-    assert all(nap >= 0.9 for nap in clock.naps) == style.startswith("429-")
+    # A refused account is also asked more slowly for a while: at this pace, by milliseconds.
+    waits = [nap for nap in clock.naps if nap > 0.1]
+    assert waits
+    assert all(wait >= 0.9 for wait in waits) == style.startswith("429-")
 
 
 def paused(client, monkeypatch):
@@ -206,8 +208,8 @@ def test_a_limit_met_by_one_holds_back_all_of_the_account(sandbox, monkeypatch):
 
 def test_waits_grow_to_half_a_minute_and_have_jitter():
     waits = [[BACKOFF(SimpleNamespace(attempt_number=n)) for _ in range(20)] for n in (1, 3, 5, 20)]
-    assert [min(some) // 0.5 for some in waits] == [1, 4, 16, 60]
-    assert all(len(set(some)) > 1 and max(some) - min(some) < 0.51 for some in waits)
+    assert [min(some) // 0.25 for some in waits] == [1, 4, 16, 120]
+    assert all(len(set(some)) > 1 and max(some) - min(some) < 0.26 for some in waits)
 
 
 def reply(body, *, more=b"", length=None):
