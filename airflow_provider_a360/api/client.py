@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import contextlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, TypeVar
 
-from airflow_provider_a360.api import endpoints, inputs, values
+from airflow_provider_a360.api import condition, endpoints, inputs, values
 from airflow_provider_a360.api.days import date_filter
 from airflow_provider_a360.api.endpoints import ConversionKind, ElementType
 from airflow_provider_a360.api.errors import (
@@ -14,6 +15,7 @@ from airflow_provider_a360.api.errors import (
     A360FlowNotFoundError,
     A360FormatError,
     A360NoDataError,
+    A360RequestError,
 )
 from airflow_provider_a360.api.paging import Listing, Page, RawRow
 from airflow_provider_a360.api.records import (
@@ -70,7 +72,7 @@ class A360Client:
             self._known_flows.add(flow.id)
             return flow
 
-        return self._list(endpoints.FLOWS, "The list of flows", read, _by_id)
+        return self._list([endpoints.FLOWS], "The list of flows", read, _by_id)
 
     def flow(self, flow_id: int) -> FlowDetails:
         """A flow, its elements and its counters ("Get Statistics about an Automation Flow").
@@ -149,7 +151,7 @@ class A360Client:
         except A360NoDataError:
             if kind.name != endpoints.CONDITION or not span or self._condition_path_works:
                 return None
-            answer = self._condition_stats_as_printed(element_id, params)
+            answer = condition.stats_as_printed(self._get, element_id, params)
         place = f"Element {element_id}: statistics"
         data = values.mapping(answer, place)
         data = values.mapping(data.get("data", data), place)
@@ -158,19 +160,6 @@ class A360Client:
         return record(
             ElementStats, data, place, element_id=element_id, element_type=kind.name, first_day=first, last_day=last
         )
-
-    def _condition_stats_as_printed(self, element_id: int, params: Mapping[str, str | int]) -> Any:
-        """The Condition's filtered statistics at the path that the page prints, which is an e-mail's: what comes counts
-        only if it is a Condition's, with `executed` and no counter of e-mails.
-        """
-        path = endpoints.ELEMENT_STATS_FILTERED.format(path=endpoints.PRINTED_CONDITION_PATH, element_id=element_id)
-        try:
-            answer = self._get(path, params)
-        except A360NoDataError:
-            return {}
-        data = answer.get("data") if isinstance(answer, dict) else None
-        of_condition = isinstance(data, dict) and "executed" in data and not data.keys() & _EMAIL_COUNTERS
-        return answer if of_condition else {}
 
     def contacts(
         self,
@@ -205,7 +194,7 @@ class A360Client:
             meaning = None if code is None else meanings.get(code)
             return record(kind, row, place, **{code_field: code, f"{code_field}_meaning": meaning})
 
-        return self._list(path, f"The list of contacts of element {element_id}", read, identity, params)
+        return self._list([path], f"The list of contacts of element {element_id}", read, identity, params)
 
     def conversion_totals(self, flow_id: int, first_day: Day = None, last_day: Day = None) -> ConversionTotals:
         """How many conversions a flow had, by way, for all time or for a span of days
@@ -263,13 +252,13 @@ class A360Client:
         if kind not in endpoints.CONVERSION_KINDS:
             raise A360ConfigError(f"kind is {kind!r}; it must be one of {', '.join(endpoints.CONVERSION_KINDS)}.")
         span = _filter(first_day, last_day)
-        path = endpoints.conversions_path(flow_id, kind, goal_id, filtered=bool(span))
+        paths = endpoints.conversions_paths(flow_id, kind, goal_id, filtered=bool(span))
         place = f"A conversion of flow {flow_id}"
 
         def read(row: RawRow) -> Conversion:
             return record(Conversion, row, place, flow_id=flow_id)
 
-        listing = self._list(path, f"The list of conversions of flow {flow_id}", read, _by_id, span)
+        listing = self._list(paths, f"The list of conversions of flow {flow_id}", read, _by_id, span)
         if not listing.first.rows:
             self._expect_flow(flow_id)
         return listing
@@ -292,7 +281,7 @@ class A360Client:
 
     def _list(
         self,
-        path: str,
+        paths: Sequence[str],
         name: str,
         read: Callable[[RawRow], T],
         identity: Callable[[RawRow], Hashable],
@@ -300,7 +289,7 @@ class A360Client:
     ) -> Listing[T]:
         def fetch(offset: int, limit: int) -> Page:
             try:
-                answer = self._get(path, {**(params or {}), "limit": limit, "offset": offset})
+                answer = self._get_first(paths, {**(params or {}), "limit": limit, "offset": offset})
             except A360NoDataError:
                 return Page([])
             if isinstance(answer, list):
@@ -318,6 +307,19 @@ class A360Client:
             at_once=self.settings.max_in_flight,
             identity=identity,
         )
+
+    def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
+        """What the first path answers; where that is a 404, the next one."""
+        for path in paths[:-1]:
+            with contextlib.suppress(A360NoDataError):
+                return self._get(path, params)
+        try:
+            return self._get(paths[-1], params)
+        except A360RequestError as error:
+            if len(paths) == 1:
+                raise
+            # The other spelling may be none that the service has.
+            raise A360NoDataError(error.method, error.path, error.status, error.reason) from None
 
     def _get_of_flow(self, flow_id: int, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """The object that the service answers, an empty one where a flow that exists has no data.
@@ -343,11 +345,6 @@ class A360Client:
 
     def _call(self, method: str, path: str, **what: Any) -> Any:
         return self._transport.call(method, path, deadline=self._deadline, **what)
-
-
-_EMAIL_COUNTERS = frozenset(
-    {"sent", "delivered", "opened", "clicked", "errors", "error", "unsubscribed", "marked_as_spam"}
-)
 
 
 def _element_type(name: str) -> ElementType:

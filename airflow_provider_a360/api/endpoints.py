@@ -50,13 +50,17 @@ ConversionKind = Literal["all", "maintrigger", "goal"]
 CONVERSION_KINDS: tuple[ConversionKind, ...] = ("all", "maintrigger", "goal")
 
 
-def conversions_path(flow_id: int, kind: ConversionKind, goal_id: int | None, *, filtered: bool) -> str:
-    """The path of a list of conversions; the page spells the filtered list of every goal `goals`."""
+def conversions_paths(flow_id: int, kind: ConversionKind, goal_id: int | None, *, filtered: bool) -> tuple[str, ...]:
+    """The path of a list of conversions, and another to try where that is unknown: the page spells the list of every
+    goal `goal` without a filter and `goals` with one, and one of the two may be a slip.
+    """
+    segments: tuple[str, ...] = (kind,)
     if goal_id is not None:
-        segment = f"goal/{goal_id}"
-    else:
-        segment = "goals" if filtered and kind == "goal" else kind
-    return (CONVERSIONS_FILTERED if filtered else CONVERSIONS).format(flow_id=flow_id, kind=segment)
+        segments = (f"goal/{goal_id}",)
+    elif kind == "goal":
+        segments = ("goals", "goal") if filtered else ("goal", "goals")
+    template = CONVERSIONS_FILTERED if filtered else CONVERSIONS
+    return tuple(template.format(flow_id=flow_id, kind=segment) for segment in segments)
 
 
 EMAIL_STATUSES = {

@@ -114,11 +114,12 @@ class Listing(Generic[T]):
         known = range(step, total or 0, step) if (total or 0) > size else range(0)
         last, offset = first, step
         for page in in_order(lambda at: self._fetch(at, self._size), known, at_once):
-            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
-            if page.rows or len(last.rows) >= size:
-                self._check(last, page, overlap)
+            self._check(last, page, overlap)
             yield page
             last, offset = page, offset + step
+            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
+            if len(page.rows) < size:
+                break
         while overlap and len(last.rows) >= size and self._unbroken:
             last, before = self._fetch(offset, self._size), last
             self._check(before, last, overlap)

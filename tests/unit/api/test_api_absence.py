@@ -14,7 +14,7 @@ PRINTED = f"/a360/stats/email/{example.CONDITION}/group-stat-filtered"
 
 OF_A_FLOW = {
     "list": lambda client, flow: list(client.conversions(flow)),
-    "filtered list": lambda client, flow: list(client.conversions(flow, "goal", **DAYS)),
+    "filtered list": lambda client, flow: list(client.conversions(flow, **DAYS)),
     "totals": lambda client, flow: client.conversion_totals(flow),
     "filtered totals": lambda client, flow: client.conversion_totals(flow, **DAYS),
     "statistics": lambda client, flow: client.flow_stats(flow, **DAYS),
@@ -148,3 +148,26 @@ def test_only_a_conditions_filtered_statistics_are_asked_for_twice(sandbox):
     client.element_stats(UNKNOWN, "filter", **DAYS)
     assert asked(sandbox, "/a360/stats/email") == []
     assert asked(sandbox) == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("days", "printed", "other"),
+    [(DAYS, "goals/group-stat-filtered", "goal/group-stat-filtered"), ({}, "goal", "goals")],
+    ids=["filtered", "plain"],
+)
+def test_goals_listed_under_the_other_spelling_are_found(sandbox, days, printed, other):
+    path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/"
+    row = {"id": 7, "conversion_type": "goal", "flow_id": 9, "conversion_date": "2026-11-02 10:00:00"}
+    sandbox.answer_next(path + printed, status=404)
+    sandbox.answer_next(path + other, body={"total": 1, "items": [row]})
+    found = connect(sandbox).conversions(example.MAIN_FLOW, "goal", **days)
+    assert [conversion.conversion_id for conversion in found] == [7]
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_goals_listed_under_neither_spelling_are_none(sandbox, status):
+    client = connect(sandbox)
+    client.flow(example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goals", status=404)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goal", status=status)
+    assert list(client.conversions(example.MAIN_FLOW, "goal", **DAYS)) == []
