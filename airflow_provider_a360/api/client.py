@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
 from typing import Any, Literal, TypeVar
@@ -392,4 +393,4 @@ def _by_id(row: RawRow) -> Hashable:
 
 def _by_content(row: RawRow) -> Hashable:
     """Rows without an id are the same when all in them is."""
-    return hash(values.json_text(row))
+    return hashlib.blake2b(values.json_text(row).encode(), digest_size=8).digest()

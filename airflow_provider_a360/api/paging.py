@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_a360.api.errors import A360ListMovedError
+from airflow_provider_a360.api.idset import IdSet
 from airflow_provider_a360.api.parallel import in_order
 
 log = logging.getLogger(__name__)
@@ -57,21 +58,21 @@ class Listing(Generic[T]):
         self.first = fetch(0, self._size)
 
     def __iter__(self) -> Iterator[T]:
-        seen: set[Hashable] = set()
+        seen = IdSet()
         previous: tuple[int | None, int] | None = None
         first = self.first
         for reading in range(1, READINGS + 1):
             self._unbroken = True
-            found: set[Hashable] = seen if reading == 1 else set()
+            found = seen if reading == 1 else IdSet()
             # Read side by side, a page may come before the one in front of it, and a row added in between parts the
             # two. One after the other, they bear any rows that are added.
             for page in self._pages(first, self._at_once if reading == 1 else 1):
                 for row in page.rows:
                     identity = self._identity(row)
-                    if identity not in seen:
-                        seen.add(identity)
+                    if seen.add(identity):
                         yield self._read(row)
-                    found.add(identity)
+                    if found is not seen:
+                        found.add(identity)
             outcome = first.total, len(found)
             if self._unbroken and (first.total is None or len(found) >= first.total or outcome == previous):
                 return

@@ -15,6 +15,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.idset import IdSet
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
@@ -104,7 +105,7 @@ class Conversions:
         listing: Listing[Conversion],
         findings: Findings,
     ) -> Iterator[Conversion]:
-        taken: set[int] = set()
+        taken = IdSet()
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
         nearby = wide.widened()
         findings.requests_expected += listing.pages_ahead
