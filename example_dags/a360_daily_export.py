@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+# [START daily_export]
 import os
 
 import pendulum
 
-# [START daily_export]
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator

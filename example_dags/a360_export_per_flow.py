@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+# [START export_per_flow]
 import os
 
 import pendulum
 
-# [START export_per_flow]
 from airflow.sdk import DAG, CronDataIntervalTimetable, task
 
 from airflow_provider_a360.hooks.a360 import A360Hook

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+# [START taskflow]
 import collections
 
 import pendulum
 
-# [START taskflow]
 from airflow.sdk import dag, task
 
 from airflow_provider_a360.hooks.a360 import A360Hook

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+# [START wait_then_export]
 import os
 
 import pendulum
 
-# [START wait_then_export]
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportElementStatsOperator

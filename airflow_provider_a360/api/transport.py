@@ -80,7 +80,7 @@ class Transport:
 
         def ask(token_body: dict[str, str]) -> Any:
             try:
-                return self._retrying(until)(self._send, "POST", TOKEN_PATH, None, token_body, None, until)
+                return self._send("POST", TOKEN_PATH, None, token_body, None, until)
             except (A360RequestError, A360NoDataError) as refused:
                 # The token endpoint says 400 or 404 for what is a matter of credentials or of the base URL.
                 raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
@@ -94,15 +94,13 @@ class Transport:
                     raise
                 return self._send(method, path, params, body, self._credentials.bearer(ask), until)
 
-        return self._retrying(until)(once)
-
-    def _retrying(self, until: float) -> Retrying:
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
             wait=self._wait,
-            stop=stop_before_delay(max(0.0, until - time.monotonic())),
+            stop=stop_before_delay(deadline),
+            before_sleep=_say_retry,
             reraise=True,
-        )
+        )(once)
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next try: what the service asked for, else twice as long each time."""
@@ -112,7 +110,6 @@ class Transport:
             wait = max(wait, min(failure.retry_after or 0.0, _LONGEST_WAIT))
             if failure.limited:
                 self._pace.refused(wait)
-            log.info("%s Trying again in %.1f s.", str(failure).removesuffix(failure.remedy).rstrip(), wait)
         return wait
 
     def _send(
@@ -147,7 +144,7 @@ class Transport:
                     content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
             except requests.exceptions.SSLError as error:
                 if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                    raise A360TransientError(method, path, None, "no answer (the TLS connection broke)") from None
+                    raise self._no_answer(method, path, error) from None
                 raise A360ConfigError(
                     f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own stands "
                     "between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
@@ -158,9 +155,19 @@ class Transport:
                     "variables HTTPS_PROXY and HTTP_PROXY."
                 ) from None
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                # Its own text may hold a proxy's password; its kind says enough.
-                raise A360TransientError(method, path, None, f"no answer ({type(error).__name__})") from None
+                raise self._no_answer(method, path, error) from None
         return answers.read(method, path, response.status_code, response.headers, content)
+
+    def _no_answer(self, method: str, path: str, error: Exception) -> A360TransientError:
+        """Why none came, in words of ours: the error's own may hold a proxy's password."""
+        text = str(error)
+        why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
+        return A360TransientError(
+            method,
+            path,
+            None,
+            f"no answer from {self._settings.base_url} ({why}); is that the host, and can it be reached",
+        )
 
     @functools.cached_property
     def _session(self) -> requests.Session:
@@ -179,6 +186,25 @@ class Transport:
         session.trust_env = False
         session.mount(self._settings.base_url, HTTPAdapter(pool_maxsize=self._settings.max_in_flight))
         return session
+
+
+_WHY = {
+    "Connection refused": "connection refused",
+    "NameResolutionError": "its name is not known",
+    "Network is unreachable": "the network is unreachable",
+    "ConnectTimeout": "no connection in time",
+    "Read timed out": "silence for too long",
+    "timed out": "no connection in time",
+    "reset by peer": "the connection was reset",
+    "SSL": "the TLS connection broke",
+}
+
+
+def _say_retry(state: RetryCallState) -> None:
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, A360TransientError) and state.next_action:
+        reason = str(failure).removesuffix(failure.remedy).rstrip()
+        log.warning("%s Trying again in %.1f s.", reason, state.next_action.sleep)
 
 
 def _body(response: requests.Response, until: float) -> bytes:

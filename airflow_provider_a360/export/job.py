@@ -106,7 +106,7 @@ class Job:
             unfinished_days=[str(day) for day in unfinished],
             notes=findings.notes,
         )
-        log.info("Exported %d rows in %d files with %d requests.", manifest["rows"], len(files), progress.requests)
+        log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
 
     def _say_outlook(self, flows: int, everything: bool, per_second: float) -> None:  # noqa: FBT001

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import unicodedata
 from collections.abc import Callable
 from typing import Literal, get_args
 
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.records import Conversion
+
+log = logging.getLogger(__name__)
+
+_SHORT = 16
 
 PersonalData = Literal["keep", "hash", "drop"]
 
@@ -32,6 +37,10 @@ def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], 
         raise A360ConfigError(
             'personal_data="hash" needs personal_data_secret in the connection\'s extra: a long random text that all '
             "exports to be joined share. Without one, anybody could find an address by hashing guesses."
+        )
+    if len(secret) < _SHORT:
+        log.warning(
+            "personal_data_secret is shorter than %d characters: it could be guessed, and addresses with it.", _SHORT
         )
     key = secret.encode()
 

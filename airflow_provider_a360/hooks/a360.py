@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error
 from airflow_provider_a360.api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ _NUMBERS: Mapping[str, type[int | float]] = {
     "connect_timeout": float,
     "read_timeout": float,
 }
+_TEST_DEADLINE = 20.0
 _SECRET = "personal_data_secret"  # noqa: S105  # the name of a field
 
 
@@ -39,7 +40,13 @@ def settings_of(connection: Connection) -> Settings:
     """
     extra = _extra(connection)
     if unknown := sorted(extra.keys() - {*_NUMBERS, _SECRET}):
-        log.warning("Connection %s: the fields %s of extra are not known and not used.", connection.conn_id, unknown)
+        known = ", ".join([*_NUMBERS, _SECRET])
+        log.warning(
+            "Connection %s: the fields %s of extra are not known and not used; known are %s.",
+            connection.conn_id,
+            ", ".join(unknown),
+            known,
+        )
     return Settings(
         client_id=(connection.login or "").strip(),
         secret=(connection.password or "").strip(),
@@ -139,7 +146,18 @@ class A360Hook(BaseHook):
 
     @functools.cached_property
     def _client(self) -> A360Client:
-        return A360Client(settings_of(self._connection))
+        try:
+            return A360Client(settings_of(self._connection))
+        except A360ConfigError as error:
+            raise A360ConfigError(f"Connection {self.a360_conn_id}: {error}") from None
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the account can be asked, and what it says: the button on Airflow's connection page."""
+        try:
+            number = sum(1 for _ in A360Client(self.get_conn().settings, deadline=_TEST_DEADLINE).flows())
+        except A360Error as error:
+            return False, str(error)
+        return True, f"The account answers; its flows: {number}."
 
     flows = _of_client(A360Client.flows)
     flow = _of_client(A360Client.flow)

@@ -101,7 +101,7 @@ def test_the_log_tells_the_outlook_and_the_result(run, tmp_path):
     rows = done.only.returned["rows"]
     assert f"Exporting conversions of {DAY}" in done.log
     assert "at least 1 requests" in done.log
-    assert f"Exported {rows} rows in 1 files" in done.log
+    assert f"Exported {rows} rows; files: 1" in done.log
 
 
 def test_goals_hashes_and_formats_can_be_templated(airflow, sandbox, tmp_path):

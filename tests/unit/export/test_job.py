@@ -105,7 +105,7 @@ def test_the_manifest_is_plain_json_and_complete(heard):
     assert manifest["requests"] == len(export.sandbox.requests)
     assert manifest["rows"] == sum(len(export.read(file)) for file in manifest["files"]) > 0
     assert manifest["seconds"] > 0
-    assert f"Exported {manifest['rows']} rows in 2 files with {manifest['requests']} requests." in lines[-1][1]
+    assert f"Exported {manifest['rows']} rows; files: 2, requests: {manifest['requests']}." in lines[-1][1]
 
 
 def test_no_log_line_and_no_manifest_holds_an_address_or_a_number(heard):
