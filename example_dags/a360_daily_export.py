@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 
 import pendulum
-
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator

@@ -6,7 +6,6 @@ from __future__ import annotations
 import collections
 
 import pendulum
-
 from airflow.sdk import dag, task
 
 from airflow_provider_a360.hooks.a360 import A360Hook

@@ -162,12 +162,8 @@ class Transport:
         """Why none came, in words of ours: the error's own may hold a proxy's password."""
         text = str(error)
         why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
-        return A360TransientError(
-            method,
-            path,
-            None,
-            f"no answer from {self._settings.base_url} ({why}); is that the host, and can it be reached",
-        )
+        reason = f"no answer from {self._settings.base_url} ({why}); check the connection's host and the network"
+        return A360TransientError(method, path, None, reason)
 
     @functools.cached_property
     def _session(self) -> requests.Session:

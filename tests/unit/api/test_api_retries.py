@@ -139,7 +139,7 @@ def test_a_body_that_stalls_is_asked_for_again(sandbox):
 def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
     sandbox.knobs.rate_limit_style, sandbox.knobs.share_429 = style, 0.5
     client, clock = paused(connect(sandbox), monkeypatch)
-    for _ in range(6):
+    for _ in range(20):
         assert client.flow(example.EMPTY_FLOW).starts == 0
     assert clock.naps
     assert (max(clock.naps) >= 0.9) == style.startswith("429-")
@@ -255,7 +255,7 @@ def test_a_connection_that_always_breaks_is_named_without_its_text(raw_server, b
     with pytest.raises(A360TransientError) as caught:
         connect_by_key(url, read_timeout=0.1, deadline=0.2).flow(7)
     assert str(caught.value).startswith("GET /a360/autoresponders/7: ")
-    assert f"no answer from {url} (" in str(caught.value)
+    assert f"no answer from {url} (" in str(caught.value) or "not whole JSON" in str(caught.value)
     assert "Pool" not in str(caught.value)
 
 
