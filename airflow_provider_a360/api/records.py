@@ -243,10 +243,13 @@ def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R
     """
     fields = given
     try:
-        for name, sources, coerce, required in _plan(kind):
+        for name, sources, plain, coerce, required in _plan(kind):
             if name in given:
                 continue
             value = raw.get(sources[0])
+            if type(value) is plain:
+                fields[name] = value
+                continue
             if value is None:
                 value = next((raw[other] for other in sources[1:] if raw.get(other) is not None), None)
             fields[name] = value = coerce(value, name)
@@ -278,18 +281,20 @@ _COERCE: dict[type, Coerce] = {
 
 
 @functools.cache
-def _plan(kind: type[Record]) -> list[tuple[str, tuple[str, ...], Coerce, bool]]:
-    """For each field that the service sends: its name, its names there, how to read it, whether it must be there."""
+def _plan(kind: type[Record]) -> list[tuple[str, tuple[str, ...], type, Coerce, bool]]:
+    """For each field that the service sends: its name, its names there, its type, how to read what is of another,
+    whether it must be there.
+    """
     plan = []
     for name, hint in typing.get_type_hints(kind).items():
         sources = kind.SOURCES.get(name, (name,))
         parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         if name != "extra" and name in kind.__struct_fields__ and sources and parts[0] in _COERCE:
-            plan.append((name, sources, _COERCE[parts[0]], type(None) not in parts))
+            plan.append((name, sources, parts[0], _COERCE[parts[0]], type(None) not in parts))
     return plan
 
 
 @functools.cache
 def _known(kind: type[Record]) -> frozenset[str]:
     """Every name under which the service sends something that this row holds or drops."""
-    return kind.DROPPED | {source for _, sources, _, _ in _plan(kind) for source in sources}
+    return kind.DROPPED | {source for _, sources, *_ in _plan(kind) for source in sources}

@@ -15,6 +15,8 @@ from airflow_provider_a360.api.records import Record
 
 _SORTED_AT_ONCE = 50_000
 """Rows in memory while a file is sorted."""
+_BUFFER = 1 << 17
+"""Bytes until a file is written to: each time, the threads that read pages ahead take the interpreter for a while."""
 
 
 class Staged:
@@ -26,7 +28,7 @@ class Staged:
     def __init__(self, path: Path, row_type: type[Record], sort_key: Callable[[Any], tuple[Any, ...]]) -> None:
         self.rows = 0
         self._path, self._row_type, self._sort_key = path, row_type, sort_key
-        self._out: IO[bytes] = path.open("wb")
+        self._out: IO[bytes] = path.open("wb", buffering=_BUFFER)
         self._encode = msgspec.json.Encoder().encode
         self._last: tuple[Any, ...] | None = None
         self._in_order = True
