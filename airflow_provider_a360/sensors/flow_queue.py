@@ -90,12 +90,13 @@ class A360FlowQueueSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once."""
         store = context.get("task_state_store") if self.reschedule else None
-        # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
-        key = f"zeros-in-try-{context['ti'].try_number}"
-        if store:
+        if store is None:
+            counts = self._watch.poll(self._client)
+        else:
+            # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
+            key = f"zeros-in-try-{context['ti'].try_number}"
             self._watch.zeros = int(str(store.get(key, 0)))
-        counts = self._watch.poll(self._client)
-        if store:
+            counts = self._watch.poll(self._client)
             store.set(key, self._watch.zeros)
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
 
