@@ -271,12 +271,12 @@ class Bench:
         said = json.loads(ended.stdout.splitlines()[-1])
         if said["ended"]:
             raise FailedError(f"{said['ended']} of the triggers ended, though no queue drained.")
-        longest = said["longest_hold_ms"]
+        longest = said["longest_holds"]
         self.target(
             f"{count:,} sensors", "one token, never over the pace, loop never held more than 50 ms",
             f"{seen['tokens']} token, at most {seen['busiest']} a second, {seen['refused']} of 429, "
-            f"{seen['requests']} requests; longest holds {longest} ms",
-            seen["tokens"] == 1 and seen["busiest"] <= LIMIT and not seen["refused"] and longest[0] <= 50,
+            f"{seen['requests']} requests; longest holds (ms, at second) {longest}",
+            seen["tokens"] == 1 and seen["busiest"] <= LIMIT and not seen["refused"] and longest[0][0] <= 50,
         )  # fmt: skip
 
     def imports(self) -> None:
