@@ -134,7 +134,7 @@ def http_operator(order):
         offset = next(offsets)
         return {"data": _params(order, offset)} if offset < response.json()["total"] else None
 
-    operator = HttpOperator(
+    export = HttpOperator(
         task_id="export",
         http_conn_id="http_default",
         method="GET",
@@ -144,7 +144,7 @@ def http_operator(order):
         pagination_function=following,
     )
     with (order.out / "rows.jsonl").open("w") as lines:
-        for page in operator.execute({}):
+        for page in export.execute({}):
             for row in json.loads(page)["items"]:
                 lines.write(json.dumps(row) + "\n")
 
