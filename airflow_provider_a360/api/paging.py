@@ -94,12 +94,15 @@ class Listing(Generic[T]):
         rows = len(self.first.rows)
         return 0 if rows < 2 else max(0, -(-((self.first.total or 0) - rows) // (rows - 1)))  # noqa: PLR2004
 
-    def ends(self) -> list[T]:
-        """The rows of the first page and of the last: newest and oldest are among them, whichever way the list runs."""
-        rows = self.first.rows
-        if (self.first.total or 0) > len(rows):
-            rows = rows + self._fetch(max(0, (self.first.total or 0) - self._size), self._size).rows
-        return [self._read(row) for row in rows]
+    def head(self) -> list[T]:
+        """The rows of the first page."""
+        return [self._read(row) for row in self.first.rows]
+
+    def tail(self) -> list[T]:
+        """The rows of the last page; none where the first is all there is."""
+        rows, total = len(self.first.rows), self.first.total or 0
+        last = self._fetch(max(0, total - self._size), self._size).rows if total > rows else []
+        return [self._read(row) for row in last]
 
     def _pages(self, first: Page, at_once: int) -> Iterator[Page]:
         """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""

@@ -130,7 +130,11 @@ class Conversions:
         conversion_date, there can be none.
         """
         earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
-        return any(row.conversion_date.date() >= days.first for row in earlier.ends())
+        rows = earlier.head()
+        if rows and rows[0].conversion_date <= rows[-1].conversion_date:
+            # Not the newest first, as the service's page has them: the newest may be at the other end.
+            rows += earlier.tail()
+        return any(row.conversion_date.date() >= days.first for row in rows)
 
     def _say_unfiltered(self, flow: int, findings: Findings) -> None:
         self._goes_by_conversion_date = False

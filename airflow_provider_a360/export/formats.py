@@ -21,7 +21,7 @@ from airflow_provider_a360.api.records import Record
 
 FileFormat = Literal["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 
-_PARQUET_BLOCK = 1 << 24
+_PARQUET_BLOCK = 1 << 22
 """Bytes of JSON lines in a row group."""
 
 
