@@ -1,0 +1,58 @@
+"""What tests of faults have in common: a worker that forks exports, and how many random cases there are."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+sys.path.append(str(Path(__file__).parents[1] / "integration"))
+
+from faults_harness import Export, Worker
+
+from airflow_provider_a360.sandbox.account import Account
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import Sandbox
+
+IN_CI = 250
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=int, default=IN_CI, help="random cases of the exports under faults")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    cases = config.getoption("--cases", IN_CI)
+    settings.register_profile(
+        "faults",
+        max_examples=cases,
+        # The same cases each time in CI, others each time where more are asked for.
+        derandomize=cases == IN_CI,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture(scope="session")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    worker = Worker(tmp_path_factory.mktemp("worker"))
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def export(worker: Worker, tmp_path: Path) -> Iterator[Callable[..., Export]]:
+    """An export from a sandbox of its own: `export(account, days=3, knobs={…})`."""
+    with ExitStack() as stack:
+
+        def start(account: Account, knobs: dict[str, Any] | None = None, seed: int = 1, **how: Any) -> Export:
+            settings = Knobs(**{"requests_per_second": 0, **(knobs or {})})
+            sandbox = stack.enter_context(Sandbox(account, seed=seed, knobs=settings))
+            return Export(worker, sandbox, tmp_path, **how)
+
+        yield start

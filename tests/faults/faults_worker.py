@@ -1,0 +1,192 @@
+"""Runs exports, each in a process forked from this one, which has imported everything: an order is a line of JSON on
+stdin, its answer one on a pipe.
+"""
+
+import contextlib
+import gc
+import json
+import logging
+import os
+import random
+import resource
+import select
+import shutil
+import signal
+import sys
+import tempfile
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow.json
+import pyarrow.parquet  # noqa: F401
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_a360.api import client, transport
+from airflow_provider_a360.export import conversions, element_stats, job, ledger, publish  # noqa: F401
+from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.operators import export
+
+OPERATORS = {
+    "conversions": export.A360ExportConversionsOperator,
+    "element_stats": export.A360ExportElementStatsOperator,
+}
+
+
+class Store:
+    """Airflow's task state store, in a file that outlives its process."""
+
+    def __init__(self, file: str) -> None:
+        self._file = Path(file)
+
+    def _values(self) -> dict[str, Any]:
+        return json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._values().get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(self._values() | {key: value}))
+        new.replace(self._file)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(owner: Any, name: str, nth: int, *, after: bool = False) -> None:
+    """Be killed when a function is called for the nth time."""
+    original, calls = getattr(owner, name), count(1)
+
+    def doomed(*args: Any, **kwargs: Any) -> Any:
+        last = next(calls) == nth
+        if last and not after:
+            die()
+        result = original(*args, **kwargs)
+        if last:
+            die()
+        return result
+
+    setattr(owner, name, doomed)
+
+
+def die_in_copy(nth: int) -> None:
+    """Be killed when half of the nth file lies at the destination."""
+    copy, calls = shutil.copyfileobj, count(1)
+
+    def doomed(source: Any, out: Any) -> None:
+        if str(out.name).endswith(".tmp") and next(calls) == nth:
+            content = source.read()
+            out.write(content[: len(content) // 2])
+            out.flush()
+            die()
+        copy(source, out)
+
+    shutil.copyfileobj = doomed
+
+
+KILLS = {
+    "request": lambda nth: die_at(transport.Transport, "_send", nth),
+    "answer": lambda nth: die_at(transport.Transport, "_send", nth, after=True),
+    "staging": lambda nth: die_at(job.Staged, "add", nth),
+    "sorted": lambda nth: die_at(job.Staged, "lines", nth),
+    "half": die_in_copy,
+    "written": lambda nth: die_at(os, "fsync", nth, after=True),
+    "published": lambda nth: die_at(publish.Destination, "publish", nth, after=True),
+    "noted": lambda nth: die_at(ledger.Ledger, "add", nth, after=True),
+}
+
+
+def limit_files(size: int) -> None:
+    """No file may grow beyond: what a full disk looks like to who may not mount one."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def limit_at_destination(size: int) -> None:
+    copy = publish._replace
+
+    def limited(*args: Any) -> None:
+        limit_files(size)
+        copy(*args)
+
+    publish._replace = limited
+
+
+def perform(order: dict[str, Any]) -> dict[str, Any]:
+    """One try of a task, to its end or death."""
+    os.environ |= order["env"]
+    tempfile.tempdir = order["staging"]
+    client.A360Client.__init__.__kwdefaults__["deadline"] = order["deadline"]
+    transport._BACKOFF = lambda _: random.uniform(0.001, 0.005)
+    transport._LONGEST_WAIT = 0.01
+    if kill := order.get("kill"):
+        KILLS[kill["at"]](kill["nth"])
+    if size := order.get("staging_holds"):
+        limit_files(size)
+    if size := order.get("destination_holds"):
+        limit_at_destination(size)
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("airflow_provider_a360")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    logger.propagate = False
+    context = {"ti": SimpleNamespace(max_tries=3)}
+    if order["store"]:
+        context["task_state_store"] = Store(order["store"])
+    try:
+        task = OPERATORS[order["dataset"]](task_id="export", **order["arguments"])
+        return {"manifest": task.execute(context), "log": said}
+    except Exception as error:  # noqa: BLE001
+        chain = [error] if error.__cause__ is None else [error, error.__cause__]
+        kinds = [kind.__name__ for one in chain for kind in type(one).__mro__]
+        return {"error": str(error), "kinds": kinds, "log": said}
+
+
+def forked(order: dict[str, Any]) -> dict[str, Any]:
+    """What became of an order in a process of its own."""
+    read, write = os.pipe()
+    process = os.fork()
+    if not process:
+        os.close(read)
+        try:
+            os.write(write, json.dumps(perform(order)).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    if (life := order.get("life")) is not None and not select.select([read], [], [], life)[0]:
+        os.kill(process, signal.SIGKILL)
+    with os.fdopen(read, "rb") as answer:
+        result = answer.read()
+    _, status = os.waitpid(process, 0)
+    if os.WIFSIGNALED(status):
+        return {"killed": os.WTERMSIG(status)}
+    return json.loads(result)
+
+
+def warm_up() -> None:
+    """Do once what every process would do on its own."""
+    os.environ["AIRFLOW_CONN_A360_DEFAULT"] = json.dumps({"conn_type": "a360", "password": "none"})
+    A360Hook().get_conn()._transport._session  # noqa: B018
+    for operator in OPERATORS.values():
+        task = operator(task_id="export", flow_ids=[], destination=tempfile.gettempdir())
+        with contextlib.suppress(AirflowSkipException):
+            task.execute({})
+    publish.Destination(tempfile.gettempdir())
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    warm_up()
+    with os.fdopen(int(sys.argv[1]), "w", buffering=1) as answers:
+        for line in sys.stdin:
+            answers.write(json.dumps(forked(json.loads(line))) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The table of faults in which exports of others crash, lose rows or double them."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from faults_harness import FIRST, bytes_of_conversions
+
+from airflow_provider_a360.sandbox.account import Account
+
+ROWS = 1_000
+EVERY = timedelta(seconds=80)
+SEED_WITH_BOTH = 8
+"""One whose first 60 requests meet faults of both kinds."""
+
+
+@pytest.fixture
+def exported(export):
+    """An export of ROWS conversions of one day under these knobs, in pages of 20: its result and its task."""
+
+    def run(seed=1, **knobs):
+        until = datetime.combine(FIRST, time(23), UTC)
+        task = export(Account.with_conversions(ROWS, until=until, every=EVERY), knobs, seed, page_size=20)
+        assert len({row.conversion_date.date() for row in task.sandbox.account.flows[0].conversions}) == 1
+        return task.attempt(read_timeout=0.5 if "share_stall" in knobs else 30), task
+
+    return run
+
+
+def refused(task, *statuses):
+    return [seen for seen in task.sandbox.requests if seen.status in statuses]
+
+
+def is_exact(task):
+    ((name, (day, flows)),) = task.names().items()
+    return task.files() == {name: bytes_of_conversions(flows, day)}
+
+
+@pytest.mark.parametrize("style", ["429", "429-seconds", "429-date", "2020202020-200", "2020202020-400"])
+def test_2_percent_of_502_and_5_percent_over_the_limit(exported, style):
+    result, task = exported(seed=SEED_WITH_BOTH, share_5xx=0.02, share_429=0.05, rate_limit_style=style)
+    assert is_exact(task)
+    assert result["manifest"]["rows"] == ROWS
+    assert refused(task, 502)
+    assert result["manifest"]["requests"] >= 1 + ROWS / 20 + 3
+
+
+@pytest.mark.parametrize(("every", "rows"), [(5, 6), (1, 2), (8, 15)])
+def test_rows_added_at_the_head_while_paging(exported, every, rows):
+    """66 new ones and more."""
+    result, task = exported(grow_every=every, grow_rows=rows)
+    (flow,) = task.sandbox.account.flows
+    assert len(flow.conversions) >= ROWS + 60
+    (content,) = task.files().values()
+    ids = [row["conversion_id"] for row in task.rows(content)]
+    assert len(set(ids)) == len(ids) == result["manifest"]["rows"]
+    assert set(range(1, ROWS + 1)) <= set(ids) <= {row.id for row in flow.conversions}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rows_removed_while_paging(export, seed):
+    """Those that stood throughout exactly once, or an error that says so and no file."""
+    until = datetime.combine(FIRST, time(23), UTC)
+    account = Account.with_conversions(ROWS, until=until, every=EVERY)
+    rows = {row.id for row in account.flows[0].conversions}
+    knobs = {"grow_every": (12, 30, 60, 3)[seed], "grow_rows": 0, "remove_rows": 1}
+    task = export(account, knobs, seed, page_size=20)
+    result = task.attempt()
+    stood = {row.id for row in account.flows[0].conversions}
+    if "error" in result:
+        assert "A360ListMovedError" in result["kinds"]
+        assert "changed each of the 4 times that it was read" in result["error"]
+        assert (task.files(), task.leftovers()) == ({}, [])
+    else:
+        (content,) = task.files().values()
+        ids = [row["conversion_id"] for row in task.rows(content)]
+        assert len(set(ids)) == len(ids)
+        assert stood <= set(ids) <= rows
+
+
+def test_a_list_that_moves_all_the_time_is_given_up_and_says_so(exported):
+    result, task = exported(grow_every=1, grow_rows=0, remove_rows=3)
+    assert "A360ListMovedError" in result["kinds"]
+    assert "Run the task again when fewer contacts are on the move" in result["error"]
+    assert (task.files(), task.leftovers()) == ({}, [])
+
+
+def test_a_token_that_is_revoked_after_30_requests(exported):
+    _, task = exported(token_requests=30)
+    assert is_exact(task)
+    assert refused(task, 401)
+
+
+def test_tokens_that_live_3_seconds(exported):
+    _, task = exported(token_life=3.0, latency=0.25)
+    assert is_exact(task)
+    assert len([seen for seen in task.sandbox.requests if seen.path == "/oauth/access_token"]) > 1
+
+
+def test_a_token_endpoint_that_answers_502_half_of_the_time(exported):
+    _, task = exported(seed=3, share_token_502=0.5, token_requests=15)
+    assert is_exact(task)
+    assert [seen for seen in refused(task, 502) if seen.path == "/oauth/access_token"]
+
+
+@pytest.mark.parametrize("fault", ["truncated", "html", "reset", "stall"])
+def test_bodies_that_break(exported, fault):
+    result, task = exported(**{f"share_{fault}": 0.1})
+    assert is_exact(task)
+    assert result["manifest"]["requests"] == len(task.sandbox.requests) > 1 + ROWS / 20 + 3
+
+
+@pytest.mark.parametrize("fault", ["5xx", "429", "truncated", "html", "reset"])
+def test_a_fault_that_does_not_pass_is_a_clear_failure_and_nothing_is_published(exported, fault):
+    result, task = exported(**{f"share_{fault}": 0.0})
+    earlier = task.files()
+    setattr(task.sandbox.knobs, f"share_{fault}", 1.0)
+    task.sandbox.account.flows[0].forget(task.sandbox.account.flows[0].conversions[0])
+    result = task.attempt(deadline=0.3, ledger=False)
+    assert "A360TransientError" in result["kinds"]
+    assert "run the task again later" in result["error"]
+    assert task.files() == earlier
+    assert not task.leftovers()

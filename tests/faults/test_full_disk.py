@@ -1,0 +1,73 @@
+"""A disk that is full, where rows are staged or where files are published."""
+
+import subprocess
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from faults_harness import FIRST, bytes_of_conversions
+
+from airflow_provider_a360.sandbox.account import Account
+
+HOLDS = 48 * 1024
+
+
+@pytest.fixture
+def task(export):
+    """An export of a file that is larger than the disk."""
+    until = datetime.combine(FIRST, time(23), UTC)
+    return export(Account.with_conversions(1_000, until=until, every=timedelta(seconds=80)))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of its own that holds HOLDS bytes; None where this process may not mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={HOLDS}", "a360", str(folder)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    yield folder if mounted else None
+    if mounted:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def is_whole(task):
+    ((name, (day, flows)),) = task.names().items()
+    return task.files() == {name: bytes_of_conversions(flows, day)}
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "csv.gz", "parquet"])
+def test_where_rows_are_staged(task, small_disk, file_format):
+    task.file_format = file_format
+    limit = {"staging": str(small_disk)} if small_disk else {"staging_holds": HOLDS}
+    result = task.attempt(**limit)
+    assert "A360DestinationError" in result["kinds"]
+    assert limit.get("staging", "staging-") in result["error"]
+    assert "TMPDIR" in result["error"]
+    assert any(words in result["error"] for words in ("No space left on device", "File too large"))
+    assert (task.files(), task.leftovers()) == ({}, [])
+    assert not small_disk or not list(small_disk.iterdir())
+    assert "manifest" in task.attempt()
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["nothing there", "a file there"])
+def test_where_files_are_published(task, small_disk, earlier):
+    if small_disk:
+        task.lake = small_disk / "lake"
+    (flow,) = task.sandbox.account.flows
+    if earlier:
+        later = flow.conversions[10:]
+        for row in later:
+            flow.forget(row)
+        assert "manifest" in task.attempt(ledger=False)
+        for row in later:
+            flow.convert(row)
+    before = task.files()
+    assert bool(before) is earlier
+    result = task.attempt(**({} if small_disk else {"destination_holds": HOLDS}))
+    assert "A360DestinationError" in result["kinds"]
+    assert f"Could not write file://{task.lake}" in result["error"]
+    assert any(words in result["error"] for words in ("No space left on device", "File too large"))
+    assert (task.files(), task.leftovers()) == (before, [])
+    task.lake = task.folder / "roomy"
+    assert "manifest" in task.attempt()
+    assert is_whole(task)

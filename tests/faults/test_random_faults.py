@@ -1,0 +1,209 @@
+"""Random accounts, days, faults and deaths against what the account holds: exactly the rows, or a clear failure with
+nothing half-published.
+"""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import pytest
+from faults_harness import (
+    DAY,
+    FIRST,
+    Export,
+    bytes_of_conversions,
+    conversions_of,
+    random_account,
+    statistics_are_right,
+)
+from hypothesis import event, given, note, settings
+from hypothesis import strategies as st
+
+from airflow_provider_a360.sandbox.account import Conversion
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import Sandbox
+
+STEADY = Knobs(requests_per_second=0)
+FAULTS = ("share_429", "share_5xx", "share_token_502", "share_truncated", "share_html", "share_reset", "share_stall")
+CLEAR = {"A360TransientError", "A360ListMovedError"}
+
+
+def sometimes(strategy, usually):
+    return st.one_of(st.just(usually), st.just(usually), strategy)
+
+
+shares = st.sampled_from([0.02, 0.05, 0.2, 0.4])
+manners = st.fixed_dictionaries(
+    {
+        "past_end": st.sampled_from(["empty", "404"]),
+        "empty_list": st.sampled_from(["empty", "404"]),
+        "empty_statistics": st.sampled_from(["zeros", "404"]),
+        "condition_path": st.sampled_from(["trigger", "email"]),
+        "rate_limit_style": st.sampled_from(["429", "429-seconds", "429-date", "2020202020-200", "2020202020-400"]),
+    }
+)
+days_of_the_service = st.fixed_dictionaries(
+    {
+        "day_offset_hours": sometimes(st.sampled_from([-12.0, -3.0, 2.0, 3.0, 14.0]), 0.0),
+        "lte_includes_day": st.booleans(),
+        "filter_by": sometimes(st.just("start_date"), "conversion_date"),
+    }
+)
+faults = st.fixed_dictionaries(
+    {name: sometimes(shares, 0.0) for name in FAULTS}
+    | {
+        "share_stall": st.sampled_from([0.0, 0.0, 0.0, 0.05]),
+        "stall_seconds": st.just(0.2),
+        "requests_per_second": sometimes(st.just(150), 0),
+        "token_requests": sometimes(st.sampled_from([12, 30]), 0),
+        "token_life": sometimes(st.just(1.0), 3600.0),
+        "latency": sometimes(st.just(0.002), 0.0),
+    }
+)
+moves = st.fixed_dictionaries(
+    {"grow_every": st.integers(1, 6), "grow_rows": st.integers(0, 4), "remove_rows": st.integers(0, 2)}
+)
+deaths = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"life": st.floats(0.0, 0.12)}),
+    st.builds(
+        lambda at, nth: {"kill": {"at": at, "nth": nth}},
+        st.sampled_from(["request", "answer", "staging", "sorted", "half", "written", "published", "noted"]),
+        st.integers(1, 12),
+    ),
+)
+tries = st.lists(st.tuples(faults, st.none() | moves, deaths), min_size=1, max_size=3)
+
+
+@pytest.fixture(scope="module")
+def serve():
+    """Starts a sandbox for a case; the one before it ends meanwhile."""
+    with ThreadPoolExecutor(1) as ending:
+        running = []
+
+        def start(account, seed):
+            while running:
+                ending.submit(running.pop().__exit__, None, None, None)
+            running.append(Sandbox(account, seed=seed, knobs=Knobs()).__enter__())
+            return running[0]
+
+        yield start
+        running.pop().__exit__(None, None, None)
+
+
+def turn(sandbox, **knobs):
+    for one in fields(Knobs):
+        setattr(sandbox.knobs, one.name, knobs.get(one.name, getattr(STEADY, one.name)))
+
+
+class Truth:
+    """What may and what must be in a file, however the account moved since the export's first try."""
+
+    def __init__(self, export, manners):
+        self._export, self._silent = export, manners["empty_statistics"] == "404"
+        self._stood = {id(row) for flow in export.sandbox.account.flows for row in flow.conversions}
+        self._before = export.files()
+
+    def holds(self, name, content):
+        """Whether a file that a try may have published is exact."""
+        export = self._export
+        day, flows = export.names()[name]
+        if export.dataset == "element_stats":
+            return statistics_are_right(export.rows(content), flows, day, silent=self._silent)
+        still = conversions_of(flows, day)
+        moved = any(flow.gone or any(id(row) not in self._stood for row in flow.conversions) for flow in flows)
+        if export.file_format == "jsonl" and not moved:
+            return content == bytes_of_conversions(flows, day)
+        ids = [int(row["conversion_id"]) for row in export.rows(content)]
+        must = {row.id for _, row in still if id(row) in self._stood}
+        may = {row.id for _, row in still} | {row.id for flow in flows for row in flow.gone}
+        exact = [row.id for _, row in still]
+        return ids == exact if not moved else len(ids) == len(set(ids)) and must <= set(ids) <= may
+
+    def check(self, *, complete):
+        found = self._export.files()
+        assert found.keys() <= self._export.names().keys() | self._before.keys()
+        if complete:
+            assert self._export.names().keys() <= found.keys()
+        for name, content in found.items():
+            if complete and name in self._export.names():
+                assert self.holds(name, content), f"{name} is not exact"
+            else:
+                assert content == self._before.get(name) or self.holds(name, content), f"{name} is neither old nor new"
+        assert all(re.fullmatch(r"\..+\.tmp", other) for other in self._export.leftovers())
+
+
+def check_words(result):
+    """What is said is clear, and nothing that nobody may read."""
+    said = " ".join([*result.get("log", []), result.get("error", "")])
+    assert "@" not in said
+    assert "sandbox-client-secret" not in said
+    assert not re.search(r"120055501\d\d|[0-9a-f]{40}", said)
+    if "error" in result:
+        assert len(result["error"]) > 20
+
+
+def add_conversions(flow, number):
+    way = flow.elements[0]
+    for place in range(number):
+        at = flow.created.replace(year=FIRST.year, month=FIRST.month, day=FIRST.day)
+        flow.convert(Conversion(10**9 + flow.id * 100 + place, way.type, way.id, None, "12005550100", at, at - DAY))
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    dataset=st.sampled_from(["conversions", "conversions", "element_stats"]),
+    file_format=st.sampled_from(["jsonl", "jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]),
+    days=st.sampled_from([1, 1, 2, 2, 3, 3, 5, 5, 35]),
+    flows=st.integers(1, 3),
+    one_by_one=st.booleans(),
+    most_rows=st.sampled_from([0, 6, 40]),
+    page_size=st.sampled_from([1, 2, 3, 7, 100]),
+    in_flight=st.integers(1, 6),
+    manners=manners,
+    days_of_the_service=days_of_the_service,
+    earlier=st.booleans(),
+    tries=tries,
+)
+@settings(settings.get_profile("faults"))
+def test_exactly_the_rows_or_a_clear_failure(
+    worker, serve, tmp_path_factory, seed, dataset, file_format, days, flows, one_by_one, most_rows, page_size,
+    in_flight, manners, days_of_the_service, earlier, tries,
+):  # fmt: skip
+    if dataset == "element_stats":
+        days = min(days, 3)
+    else:
+        manners = manners | days_of_the_service
+    account = random_account(seed, flows=flows, days=days, most_rows=most_rows)
+    ids = sorted(flow.id for flow in account.flows) if one_by_one else "all"
+    sandbox = serve(account, seed)
+    export = Export(
+        worker, sandbox, tmp_path_factory.mktemp("case"), dataset, file_format, days, ids, page_size, in_flight
+    )
+    if earlier:
+        turn(sandbox, **manners)
+        assert "manifest" in export.attempt(ledger=False)
+        for flow in account.flows:
+            add_conversions(flow, seed % 3)
+    truth = Truth(export, manners)
+    for shares, moving, death in tries:
+        turn(sandbox, **manners, **shares, **(moving or {}))
+        result = export.attempt(deadline=0.8, read_timeout=0.1 if shares["share_stall"] else 30, **death)
+        note(str(result))
+        event(
+            "killed"
+            if "killed" in result
+            else "done"
+            if "manifest" in result
+            else next(iter(CLEAR & {*result["kinds"]}), "?")
+        )
+        check_words(result)
+        assert "error" not in result or CLEAR & {*result["kinds"]}, result
+        truth.check(complete="manifest" in result)
+        if "manifest" in result:
+            break
+    turn(sandbox, **manners)
+    result = export.attempt()
+    assert "manifest" in result, result
+    check_words(result)
+    truth.check(complete=True)
