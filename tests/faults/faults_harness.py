@@ -148,6 +148,8 @@ class Export:
                 "staging": str(staging),
                 "store": str(self.folder / "store.json") if ledger else None,
                 "deadline": deadline,
+                # Longer than any export here takes: one that hangs is ended, and that is a failure.
+                "life": 120,
                 "dataset": self.dataset,
                 "arguments": {
                     "destination": str(self.lake),
@@ -160,6 +162,7 @@ class Export:
                 **how,
             }
         )
+        assert "killed" not in result or how.keys() & {"kill", "life"}, "the export hung"
         assert "killed" in result or not list(staging.iterdir()), "rows were left behind"
         return result
 

@@ -61,7 +61,7 @@ faults = st.fixed_dictionaries(
     }
 )
 moves = st.fixed_dictionaries(
-    {"grow_every": st.integers(1, 6), "grow_rows": st.integers(0, 4), "remove_rows": st.integers(0, 2)}
+    {"grow_every": st.integers(2, 8), "grow_rows": st.integers(0, 4), "remove_rows": st.integers(0, 2)}
 )
 deaths = st.one_of(
     st.just({}),
@@ -116,7 +116,8 @@ class Truth:
             return content == bytes_of_conversions(flows, day)
         ids = [int(row["conversion_id"]) for row in export.rows(content)]
         must = {row.id for _, row in still if id(row) in self._stood}
-        may = {row.id for _, row in still} | {row.id for flow in flows for row in flow.gone}
+        gone = {row.id for flow in flows for row in flow.gone if row.conversion_date.date() == day}
+        may = {row.id for _, row in still} | gone
         exact = [row.id for _, row in still]
         return ids == exact if not moved else len(ids) == len(set(ids)) and must <= set(ids) <= may
 
@@ -174,6 +175,9 @@ def test_exactly_the_rows_or_a_clear_failure(
         days = min(days, 3)
     else:
         manners = manners | days_of_the_service
+    if any(moving for _, moving, _ in tries):
+        # A list that grows by as much as a page holds can't be read.
+        page_size = max(page_size, 7)
     account = random_account(seed, flows=flows, days=days, most_rows=most_rows)
     ids = sorted(flow.id for flow in account.flows) if one_by_one else "all"
     sandbox = serve(account, seed)
@@ -190,13 +194,7 @@ def test_exactly_the_rows_or_a_clear_failure(
         turn(sandbox, **manners, **shares, **(moving or {}))
         result = export.attempt(deadline=0.8, read_timeout=0.1 if shares["share_stall"] else 30, **death)
         note(str(result))
-        event(
-            "killed"
-            if "killed" in result
-            else "done"
-            if "manifest" in result
-            else next(iter(CLEAR & {*result["kinds"]}), "?")
-        )
+        event(next(iter(CLEAR & {*result.get("kinds", ())} or result.keys() & {"killed", "manifest"})))
         check_words(result)
         assert "error" not in result or CLEAR & {*result["kinds"]}, result
         truth.check(complete="manifest" in result)
