@@ -292,22 +292,16 @@ class A360Client:
             try:
                 answer = self._get_first(paths, {**(params or {}), "limit": limit, "offset": offset})
             except A360NoDataError:
-                return Page([])
+                answer = []
             if isinstance(answer, list):
-                return Page(values.sequence(answer, name))
+                answer = {"data": answer}
             data = values.mapping(answer, name)
             # Lists of conversions call their rows `items`, all others `data`.
             rows = values.sequence(data["items"] if "items" in data else data.get("data"), name)
-            return Page(rows, values.integer(data.get("total"), f"{name}: total"))
+            return Page(rows, [identity(row) for row in rows], values.integer(data.get("total"), f"{name}: total"))
 
-        return Listing(
-            fetch,
-            read,
-            name=name,
-            page_size=self.settings.page_size,
-            at_once=self.settings.max_in_flight,
-            identity=identity,
-        )
+        settings = self.settings
+        return Listing(fetch, read, name=name, page_size=settings.page_size, at_once=settings.max_in_flight)
 
     def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
         """What the first path answers; where that is a 404, the next one."""

@@ -22,9 +22,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a list from an offset on, and how many the service says there are in all, if it says so."""
+    """Rows of a list from an offset on, what tells them from others, and how many rows the service says there are in
+    all, if it says so.
+    """
 
     rows: list[RawRow]
+    ids: list[Hashable]
     total: int | None = None
 
 
@@ -50,15 +53,17 @@ class Listing(Generic[T]):
         name: str,
         page_size: int,
         at_once: int = 1,
-        identity: Callable[[RawRow], Hashable],
     ) -> None:
-        self._fetch, self._read, self._name, self._identity = fetch, read, name, identity
+        self._fetch, self._read, self._name = fetch, read, name
         # A page of one row has none to share with its neighbour.
         self._size, self._at_once = max(2, page_size), at_once
         self.first = fetch(0, self._size)
+        self.seen = IdSet()
+        """The ids of the rows that have been yielded."""
 
     def __iter__(self) -> Iterator[T]:
-        seen = IdSet()
+        seen = self.seen = IdSet()
+        read = self._read
         previous: tuple[int | None, int] | None = None
         first = self.first
         for reading in range(1, READINGS + 1):
@@ -67,10 +72,9 @@ class Listing(Generic[T]):
             # Read side by side, a page may come before the one in front of it, and a row added in between parts the
             # two. One after the other, they bear any rows that are added.
             for page in self._pages(first, self._at_once if reading == 1 else 1):
-                for row in page.rows:
-                    identity = self._identity(row)
+                for row, identity in zip(page.rows, page.ids, strict=True):
                     if seen.add(identity):
-                        yield self._read(row)
+                        yield read(row)
                     if found is not seen:
                         found.add(identity)
             outcome = first.total, len(found)
@@ -134,7 +138,7 @@ class Listing(Generic[T]):
         """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
         if not overlap:
             return
-        seam = self._identity(page.rows[-1]) if page.rows else None
-        ids = [self._identity(row) for row in following.rows]
+        seam = page.ids[-1] if page.ids else None
+        ids = following.ids
         if seam not in ids or (seam == ids[-1] and len(ids) > overlap):
             self._unbroken = False

@@ -241,24 +241,22 @@ def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R
 
     Raises: A360FormatError where a field that must be there is not, or is of another type.
     """
+    plan, known = _plan(kind, tuple(given))
     fields = given
     try:
-        for name, sources, plain, coerce, required in _plan(kind):
-            if name in given:
-                continue
-            value = raw.get(sources[0])
+        for name, source, plain, others, coerce, required in plan:
+            value = raw.get(source)
             if type(value) is plain:
                 fields[name] = value
                 continue
             if value is None:
-                value = next((raw[other] for other in sources[1:] if raw.get(other) is not None), None)
+                value = next((raw[other] for other in others if raw.get(other) is not None), None)
             fields[name] = value = coerce(value, name)
             if value is None and required:
                 raise A360FormatError(f"{name} is missing.")  # noqa: TRY301
     except A360FormatError as error:
         raise A360FormatError(f"{place}: {error}") from None
-    if "extra" in kind.__struct_fields__ and "extra" not in fields:
-        known = _known(kind)
+    if known:
         fields["extra"] = None if raw.keys() <= known else _extra(raw, known, has_email=bool(fields.get("email")))
     return kind(**fields)
 
@@ -280,21 +278,22 @@ _COERCE: dict[type, Coerce] = {
 }
 
 
+_Step = tuple[str, str, type, tuple[str, ...], Coerce, bool]
+
+
 @functools.cache
-def _plan(kind: type[Record]) -> list[tuple[str, tuple[str, ...], type, Coerce, bool]]:
-    """For each field that the service sends: its name, its names there, its type, how to read what is of another,
-    whether it must be there.
+def _plan(kind: type[Record], given: tuple[str, ...]) -> tuple[list[_Step], frozenset[str]]:
+    """For each field that the service sends: its name, its name there, its type, its other names there, how to read
+    what is of another type, whether it must be there. And every name that this row holds or drops, if it keeps the rest.
     """
-    plan = []
+    plan: list[_Step] = []
+    known = set(kind.DROPPED)
     for name, hint in typing.get_type_hints(kind).items():
-        sources = kind.SOURCES.get(name, (name,))
+        first, *others = kind.SOURCES.get(name, (name,)) or (None,)
         parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if name != "extra" and name in kind.__struct_fields__ and sources and parts[0] in _COERCE:
-            plan.append((name, sources, parts[0], _COERCE[parts[0]], type(None) not in parts))
-    return plan
-
-
-@functools.cache
-def _known(kind: type[Record]) -> frozenset[str]:
-    """Every name under which the service sends something that this row holds or drops."""
-    return kind.DROPPED | {source for _, sources, *_ in _plan(kind) for source in sources}
+        if first and name != "extra" and name in kind.__struct_fields__ and parts[0] in _COERCE:
+            known.update((first, *others))
+            if name not in given:
+                plan.append((name, first, parts[0], tuple(others), _COERCE[parts[0]], type(None) not in parts))
+    keeps_rest = "extra" in kind.__struct_fields__ and "extra" not in given
+    return plan, frozenset(known) if keeps_rest else frozenset()

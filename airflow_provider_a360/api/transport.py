@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from tenacity import (
     RetryCallState,
@@ -32,9 +31,10 @@ from airflow_provider_a360.api.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import requests
+    import urllib3
 
     from airflow_provider_a360.api.settings import Settings
+    from airflow_provider_a360.api.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -122,45 +122,25 @@ class Transport:
         bearer: str | None,
         until: float,
     ) -> Any:
-        import requests  # noqa: PLC0415  # parsing a DAG must not pay for it
-        import urllib3  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415  # parsing a DAG must not pay for it
 
         with self._in_flight:
+            wire = self._wire
             self._pace.wait()
             with self._counting:
                 self.requests += 1
             try:
-                request = self._template.copy()
-                request.method = method
-                request.url = (request.url or "").rstrip("/") + path + (f"?{urlencode(params)}" if params else "")
-                if body is not None:
-                    request.prepare_body(None, None, json=body)
-                if bearer:
-                    request.headers["Authorization"] = f"Bearer {bearer}"
-                response = self._session.send(
-                    request,
-                    timeout=(self._settings.connect_timeout, self._settings.read_timeout),
-                    allow_redirects=False,
-                    stream=True,
-                )
-                with response:
+                with wire.ask(method, path, params, body, bearer) as response:
                     # Time spent waiting for the pace is not the answer's fault.
                     content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
-            except requests.exceptions.SSLError as error:
-                if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                    raise self._no_answer(method, path, error) from None
-                raise A360ConfigError(
-                    f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own stands "
-                    "between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
-                ) from None
-            except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidURL):
-                raise A360ConfigError(
-                    "The base URL or the proxy is not a valid URL: see the connection's host and the environment "
-                    "variables HTTPS_PROXY and HTTP_PROXY."
-                ) from None
-            except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            except (HTTPError, OSError) as error:
+                if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                    raise A360ConfigError(
+                        f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own "
+                        "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
+                    ) from None
                 raise self._no_answer(method, path, error) from None
-        return answers.read(method, path, response.status_code, response.headers, content)
+        return answers.read(method, path, response.status, response.headers, content)
 
     def _no_answer(self, method: str, path: str, error: Exception) -> A360TransientError:
         """Why none came, in words of ours: the error's own may hold a proxy's password."""
@@ -170,29 +150,10 @@ class Transport:
         return A360TransientError(method, path, None, reason)
 
     @functools.cached_property
-    def _template(self) -> requests.PreparedRequest:
-        """What all requests share, prepared once: that is a third of the work of sending one."""
-        import requests  # noqa: PLC0415
+    def _wire(self) -> Wire:
+        from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415
 
-        return self._session.prepare_request(requests.Request("GET", self._settings.base_url))
-
-    @functools.cached_property
-    def _session(self) -> requests.Session:
-        import requests  # noqa: PLC0415
-        from requests.adapters import HTTPAdapter  # noqa: PLC0415
-
-        from airflow_provider_a360 import __version__  # noqa: PLC0415
-
-        session = requests.Session()
-        session.headers["User-Agent"] = f"airflow-provider-a360/{__version__}"
-        # The environment is asked once for proxies and certificates, and never for a .netrc, which would take the
-        # place of the bearer.
-        environment = session.merge_environment_settings(self._settings.base_url, {}, None, None, None)
-        session.proxies.update(environment["proxies"])
-        session.verify = environment["verify"]
-        session.trust_env = False
-        session.mount(self._settings.base_url, HTTPAdapter(pool_maxsize=self._settings.max_in_flight))
-        return session
+        return Wire(self._settings)
 
 
 _WHY = {
@@ -214,10 +175,10 @@ def _say_retry(state: RetryCallState) -> None:
         log.warning("%s Trying again in %.1f s.", reason, state.next_action.sleep)
 
 
-def _body(response: requests.Response, until: float) -> bytes:
+def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
     """The whole body, read as it arrives, so that one that only drips ends with the call's time."""
     chunks = []
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    while chunk := response.read1(_CHUNK, decode_content=True):
         chunks.append(chunk)
         if time.monotonic() > until:
             raise TimeoutError

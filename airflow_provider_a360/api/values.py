@@ -36,14 +36,14 @@ def moment(value: Any, place: str) -> datetime | None:
 
     Raises: A360FormatError, which names the value and `place`.
     """
-    if value is None or value == "" or (isinstance(value, str) and value.startswith(_NO_DATE)):
-        return None
     try:
         # As the service prints them: a zone read from the text costs a fifth of one put in afterwards.
         if len(value) == _PRINTED:
             return datetime.fromisoformat(value + "+00:00")
     except (TypeError, ValueError):
         pass
+    if value is None or value == "" or (isinstance(value, str) and value.startswith(_NO_DATE)):
+        return None
     try:
         at = datetime.fromisoformat(value)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

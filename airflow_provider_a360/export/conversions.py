@@ -15,7 +15,6 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.api.idset import IdSet
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
@@ -105,7 +104,6 @@ class Conversions:
         listing: Listing[Conversion],
         findings: Findings,
     ) -> Iterator[Conversion]:
-        taken = IdSet()
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
         nearby = wide.widened()
         findings.requests_expected += listing.pages_ahead
@@ -113,17 +111,17 @@ class Conversions:
         for row in () if self._goes_by_conversion_date is False else listing:
             day = row.conversion_date.date()
             if day in days:
-                taken.add(row.conversion_id)
                 yield row
-            if day not in nearby:
+            elif day not in nearby:
                 self._say_unfiltered(flow, findings)
                 break
-            if row.start_date and row.start_date.date() < nearby.first:
+            if self._goes_by_conversion_date is None and row.start_date and row.start_date.date() < nearby.first:
                 self._goes_by_conversion_date = True
         if self._goes_by_conversion_date is None and self._hides_some(client, flow, days):
             self._say_unfiltered(flow, findings)
         if self._goes_by_conversion_date is False:
-            yield from (row for row in self._whole(client, flow, days, findings) if row.conversion_id not in taken)
+            rest = self._whole(client, flow, days, findings)
+            yield from (row for row in rest if row.conversion_id not in listing.seen)
 
     def _hides_some(self, client: A360Client, flow: int, days: Days) -> bool:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by

@@ -46,7 +46,7 @@ class Service:
         rows = self.rows[offset : offset + min(limit, self.cap)]
         rows = rows[: self.short.get(self.fetches, len(rows))]
         total = len(self.rows) if self.total == "right" else self.total
-        return Page([{"id": row} for row in rows], total)
+        return Page([{"id": row} for row in rows], list(rows), total)
 
     def _change(self) -> None:
         if not self.changes or self.fetches > self.lively:
@@ -61,14 +61,7 @@ class Service:
 
 
 def listing(service, page_size, at_once=1):
-    return Listing(
-        service.fetch,
-        lambda row: row["id"],
-        name="The list",
-        page_size=page_size,
-        at_once=at_once,
-        identity=lambda row: row["id"],
-    )
+    return Listing(service.fetch, lambda row: row["id"], name="The list", page_size=page_size, at_once=at_once)
 
 
 def read(service, page_size):
