@@ -6,7 +6,10 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from airflow_provider_a360.api import condition, endpoints, inputs, values
 from airflow_provider_a360.api.days import date_filter
@@ -18,7 +21,7 @@ from airflow_provider_a360.api.errors import (
     A360NoDataError,
     A360RequestError,
 )
-from airflow_provider_a360.api.paging import Listing, Page, RawRow
+from airflow_provider_a360.api.paging import Listing, Page
 from airflow_provider_a360.api.records import (
     CONTACTS,
     Contact,
@@ -31,11 +34,13 @@ from airflow_provider_a360.api.records import (
     FlowDetails,
     TriggeredContact,
     record,
+    records,
 )
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.api.transport import CALL_DEADLINE, Transport
 
 Day = date | str | None
+RawRows = list[dict[str, Any]]
 T = TypeVar("T")
 
 
@@ -68,12 +73,12 @@ class A360Client:
         Raises (while iterated): A360ListMovedError.
         """
 
-        def read(row: RawRow) -> Flow:
-            flow = record(Flow, row, "A flow of the list")
-            self._known_flows.add(flow.id)
-            return flow
+        def read(rows: RawRows) -> list[Flow]:
+            flows = records(Flow, rows, "A flow of the list")
+            self._known_flows.update(flow.id for flow in flows)
+            return flows
 
-        return self._list([endpoints.FLOWS], "The list of flows", read, _by_id)
+        return self._list([endpoints.FLOWS], "The list of flows", read, attrgetter("id"))
 
     def flow(self, flow_id: int) -> FlowDetails:
         """A flow, its elements and its counters ("Get Statistics about an Automation Flow").
@@ -128,7 +133,7 @@ class A360Client:
         path = endpoints.ELEMENT_TOTALS.format(flow_id=flow_id)
         place = f"Flow {flow_id}: total-stats"
         rows = values.sequence(self._get_of_flow(flow_id, path, params).get("flows"), place)
-        return [record(ElementStats, row, place) for row in rows]
+        return records(ElementStats, rows, place)
 
     def element_stats(
         self, element_id: int, element_type: str, first_day: Day = None, last_day: Day = None
@@ -186,14 +191,15 @@ class A360Client:
         path = endpoints.CONTACTS.format(path=segment, element_id=element_id)
         place = f"A contact of element {element_id}"
         kind, code_field, meanings = CONTACTS.get(segment, (TriggeredContact, "", {}))
-        identity = _by_id if segment in CONTACTS else _by_content
+        identity = attrgetter("id") if segment in CONTACTS else _content
 
-        def read(row: RawRow) -> Contact:
+        def read(rows: RawRows) -> list[Contact]:
             if not code_field:
-                return record(kind, row, place)
-            code = values.integer(row.get(code_field), f"{place}: {code_field}")
-            meaning = None if code is None else meanings.get(code)
-            return record(kind, row, place, **{code_field: code, f"{code_field}_meaning": meaning})
+                return records(kind, rows, place)
+            codes = [values.integer(row.get(code_field), f"{place}: {code_field}") for row in rows]
+            given: dict[str, Any] = {code_field: codes}
+            given[f"{code_field}_meaning"] = [None if code is None else meanings.get(code) for code in codes]
+            return records(kind, rows, place, **given)
 
         return self._list([path], f"The list of contacts of element {element_id}", read, identity, params)
 
@@ -228,7 +234,7 @@ class A360Client:
                 for name in ("total_conversions", "maintrigger_conversions", "goal_conversions")
             },
             maintrigger=record(ConversionCount, start, place) if start else None,
-            goals=[record(ConversionCount, goal, place) for goal in goals],
+            goals=records(ConversionCount, goals, place),
         )
 
     def conversions(
@@ -256,11 +262,14 @@ class A360Client:
         paths = endpoints.conversions_paths(flow_id, kind, goal_id, filtered=bool(span))
         place = f"A conversion of flow {flow_id}"
 
-        def read(row: RawRow) -> Conversion:
-            return record(Conversion, row, place, flow_id=flow_id)
+        def read(rows: RawRows) -> list[Conversion]:
+            return records(Conversion, rows, place, flow_id=[flow_id] * len(rows))
 
-        listing = self._list(paths, f"The list of conversions of flow {flow_id}", read, _by_id, span)
-        if not listing.first.rows:
+        name, identity = f"The list of conversions of flow {flow_id}", attrgetter("conversion_id")
+        listing = self._list(paths, name, read, identity, span)
+        if listing.first.rows:
+            self._known_flows.add(flow_id)
+        else:
             self._expect_flow(flow_id)
         return listing
 
@@ -284,11 +293,11 @@ class A360Client:
         self,
         paths: Sequence[str],
         name: str,
-        read: Callable[[RawRow], T],
-        identity: Callable[[RawRow], Hashable],
+        read: Callable[[RawRows], list[T]],
+        identity: Callable[[T], Hashable],
         params: Mapping[str, str | int] | None = None,
     ) -> Listing[T]:
-        def fetch(offset: int, limit: int) -> Page:
+        def fetch(offset: int, limit: int) -> Page[T]:
             try:
                 answer = self._get_first(paths, {**(params or {}), "limit": limit, "offset": offset})
             except A360NoDataError:
@@ -297,11 +306,11 @@ class A360Client:
                 answer = {"data": answer}
             data = values.mapping(answer, name)
             # Lists of conversions call their rows `items`, all others `data`.
-            rows = values.sequence(data["items"] if "items" in data else data.get("data"), name)
-            return Page(rows, [identity(row) for row in rows], values.integer(data.get("total"), f"{name}: total"))
+            rows = read(values.sequence(data["items"] if "items" in data else data.get("data"), name))
+            return Page(rows, list(map(identity, rows)), values.integer(data.get("total"), f"{name}: total"))
 
         settings = self.settings
-        return Listing(fetch, read, name=name, page_size=settings.page_size, at_once=settings.max_in_flight)
+        return Listing(fetch, name=name, page_size=settings.page_size, at_once=settings.max_in_flight)
 
     def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
         """What the first path answers; where that is a 404, the next one."""
@@ -378,13 +387,6 @@ def _filter(first_day: Day, last_day: Day) -> dict[str, str | int]:
     return {"filter": date_filter(first, last)} if first or last else {}
 
 
-def _by_id(row: RawRow) -> Hashable:
-    number = values.integer(row.get("id"), "A row's id")
-    if number is None:
-        raise A360FormatError("A row of a list has no id, so it can't be told from others.")
-    return number
-
-
-def _by_content(row: RawRow) -> Hashable:
+def _content(row: Any) -> bytes:
     """Rows without an id are the same when all in them is."""
-    return hashlib.blake2b(values.json_text(row).encode(), digest_size=8).digest()
+    return hashlib.blake2b(msgspec.json.encode(row), digest_size=8).digest()

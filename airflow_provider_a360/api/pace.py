@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-# The service counts arrivals, and a late packet draws two of them together: a second of ours is a little longer.
-_SLACK = 1.03
+# The service counts arrivals, and a late packet draws two of them together: a second of ours is 10 ms longer.
+_SLACK = 1.01
 # How a process that shares the account with others finds its share: each refusal takes a fifth of its rate, and each
 # request that is sent gives back a hundredth of the whole.
 _LOST, _REGAINED = 0.8, 0.01

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from airflow_provider_a360.api.errors import A360ListMovedError
 from airflow_provider_a360.api.idset import IdSet
@@ -16,17 +16,16 @@ log = logging.getLogger(__name__)
 READINGS = 4
 """How often a list that doesn't hold still is read before it is given up."""
 
-RawRow = dict[str, Any]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[T]):
     """Rows of a list from an offset on, what tells them from others, and how many rows the service says there are in
     all, if it says so.
     """
 
-    rows: list[RawRow]
+    rows: list[T]
     ids: list[Hashable]
     total: int | None = None
 
@@ -40,21 +39,20 @@ class Listing(Generic[T]):
     promised, the list is read again and what was missed is added. A total that two readings contradict in the same way
     counts something else than rows, and is left alone.
 
-    `fetch(offset, limit)` returns a page, past the end an empty one; `read` makes a row of what the service sent.
+    `fetch(offset, limit)` returns a page, past the end an empty one.
 
     Raises (while iterating): A360ListMovedError after READINGS readings that did not hold together.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Page],
-        read: Callable[[RawRow], T],
+        fetch: Callable[[int, int], Page[T]],
         *,
         name: str,
         page_size: int,
         at_once: int = 1,
     ) -> None:
-        self._fetch, self._read, self._name = fetch, read, name
+        self._fetch, self._name = fetch, name
         # A page of one row has none to share with its neighbour.
         self._size, self._at_once = max(2, page_size), at_once
         self.first = fetch(0, self._size)
@@ -63,7 +61,6 @@ class Listing(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         seen = self.seen = IdSet()
-        read = self._read
         previous: tuple[int | None, int] | None = None
         first = self.first
         for reading in range(1, READINGS + 1):
@@ -74,7 +71,7 @@ class Listing(Generic[T]):
             for page in self._pages(first, self._at_once if reading == 1 else 1):
                 for row, identity in zip(page.rows, page.ids, strict=True):
                     if seen.add(identity):
-                        yield read(row)
+                        yield row
                     if found is not seen:
                         found.add(identity)
             outcome = first.total, len(found)
@@ -98,17 +95,12 @@ class Listing(Generic[T]):
         rows = len(self.first.rows)
         return 0 if rows < 2 else max(0, -(-((self.first.total or 0) - rows) // (rows - 1)))  # noqa: PLR2004
 
-    def head(self) -> list[T]:
-        """The rows of the first page."""
-        return [self._read(row) for row in self.first.rows]
-
-    def tail(self) -> list[T]:
+    def last_rows(self) -> list[T]:
         """The rows of the last page; none where the first is all there is."""
         rows, total = len(self.first.rows), self.first.total or 0
-        last = self._fetch(max(0, total - self._size), self._size).rows if total > rows else []
-        return [self._read(row) for row in last]
+        return self._fetch(max(0, total - self._size), self._size).rows if total > rows else []
 
-    def _pages(self, first: Page, at_once: int) -> Iterator[Page]:
+    def _pages(self, first: Page[T], at_once: int) -> Iterator[Page[T]]:
         """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""
         yield first
         size, total = len(first.rows), first.total
@@ -134,7 +126,7 @@ class Listing(Generic[T]):
             yield last
             offset += step
 
-    def _check(self, page: Page, following: Page, overlap: int) -> None:
+    def _check(self, page: Page[T], following: Page[T], overlap: int) -> None:
         """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
         if not overlap:
             return

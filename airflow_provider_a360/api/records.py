@@ -7,9 +7,10 @@ kept in `extra`, as JSON.
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -241,24 +242,37 @@ def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R
 
     Raises: A360FormatError where a field that must be there is not, or is of another type.
     """
+    return records(kind, [raw], place, **{name: [value] for name, value in given.items()})[0]
+
+
+def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **given: Sequence[Any]) -> list[R]:
+    """A row of `kind` from each that the service sent; `given` fills columns that the service doesn't send.
+
+    Column by column: most hold what they should, which is seen faster of all values than of each.
+
+    Raises: A360FormatError, as `record` does.
+    """
     plan, known = _plan(kind, tuple(given))
-    fields = given
-    try:
-        for name, source, plain, others, coerce, required in plan:
-            value = raw.get(source)
-            if type(value) is plain:
-                fields[name] = value
-                continue
-            if value is None:
-                value = next((raw[other] for other in others if raw.get(other) is not None), None)
-            fields[name] = value = coerce(value, name)
-            if value is None and required:
-                raise A360FormatError(f"{name} is missing.")  # noqa: TRY301
-    except A360FormatError as error:
-        raise A360FormatError(f"{place}: {error}") from None
+    columns = given
+    for name, source, others, plain, coerce, required in plan:
+        column = [raw.get(source) for raw in rows]
+        for other in others:
+            column = [raw.get(other) if value is None else value for raw, value in zip(rows, column, strict=True)]
+        if set(map(type, column)) != {plain}:
+            try:
+                column = [coerce(value, name) for value in column]
+            except A360FormatError as error:
+                raise A360FormatError(f"{place}: {error}") from None
+            if required and None in column:
+                raise A360FormatError(f"{place}: {name} is missing.")
+        columns[name] = column
     if known:
-        fields["extra"] = None if raw.keys() <= known else _extra(raw, known, has_email=bool(fields.get("email")))
-    return kind(**fields)
+        has_email = map(bool, columns.get("email", itertools.repeat(None)))
+        columns["extra"] = [
+            None if known.issuperset(raw) else _extra(raw, known, has_email=mailed)
+            for raw, mailed in zip(rows, has_email, strict=False)
+        ]
+    return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
 def _extra(raw: Mapping[str, Any], known: frozenset[str], *, has_email: bool) -> str | None:
@@ -278,13 +292,13 @@ _COERCE: dict[type, Coerce] = {
 }
 
 
-_Step = tuple[str, str, type, tuple[str, ...], Coerce, bool]
+_Step = tuple[str, str, list[str], type, Coerce, bool]
 
 
 @functools.cache
 def _plan(kind: type[Record], given: tuple[str, ...]) -> tuple[list[_Step], frozenset[str]]:
-    """For each field that the service sends: its name, its name there, its type, its other names there, how to read
-    what is of another type, whether it must be there. And every name that this row holds or drops, if it keeps the rest.
+    """For each field that the service sends: its name, its name there and its other names there, its type, how to read
+    what is of another, whether it must be there. And every name that this row holds or drops, if it keeps the rest.
     """
     plan: list[_Step] = []
     known = set(kind.DROPPED)
@@ -294,6 +308,6 @@ def _plan(kind: type[Record], given: tuple[str, ...]) -> tuple[list[_Step], froz
         if first and name != "extra" and name in kind.__struct_fields__ and parts[0] in _COERCE:
             known.update((first, *others))
             if name not in given:
-                plan.append((name, first, parts[0], tuple(others), _COERCE[parts[0]], type(None) not in parts))
+                plan.append((name, first, others, parts[0], _COERCE[parts[0]], type(None) not in parts))
     keeps_rest = "extra" in kind.__struct_fields__ and "extra" not in given
     return plan, frozenset(known) if keeps_rest else frozenset()

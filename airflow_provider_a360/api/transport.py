@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import threading
 import time
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     import urllib3
 
     from airflow_provider_a360.api.settings import Settings
-    from airflow_provider_a360.api.wire import Wire
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +47,17 @@ class Transport:
     """Sends one account's requests; safe to share among threads.
 
     Token and pace belong to the account: all transports of one account in this process share them.
+
+    Raises: A360ConfigError, as `Wire` does.
     """
 
     def __init__(self, settings: Settings) -> None:
+        from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415  # parsing a DAG must not pay for requests
+
         self.requests = 0
         """Requests sent so far, tries and token requests included."""
         self._settings = settings
+        self._wire = Wire(settings)
         self._credentials, self._pace = _account(
             settings.base_url, settings.client_id, settings.secret, settings.requests_per_second
         )
@@ -122,15 +125,14 @@ class Transport:
         bearer: str | None,
         until: float,
     ) -> Any:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415  # parsing a DAG must not pay for it
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         with self._in_flight:
-            wire = self._wire
             self._pace.wait()
             with self._counting:
                 self.requests += 1
             try:
-                with wire.ask(method, path, params, body, bearer) as response:
+                with self._wire.ask(method, path, params, body, bearer) as response:
                     # Time spent waiting for the pace is not the answer's fault.
                     content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
             except (HTTPError, OSError) as error:
@@ -148,12 +150,6 @@ class Transport:
         why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
         reason = f"no answer from {self._settings.base_url} ({why}); check the connection's host and the network"
         return A360TransientError(method, path, None, reason)
-
-    @functools.cached_property
-    def _wire(self) -> Wire:
-        from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415
-
-        return Wire(self._settings)
 
 
 _WHY = {

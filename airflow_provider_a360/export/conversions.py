@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from airflow_provider_a360.api import endpoints, inputs
@@ -16,11 +16,13 @@ from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.paging import Listing
-from airflow_provider_a360.api.parallel import in_order
+from airflow_provider_a360.api.parallel import beside, in_order
 from airflow_provider_a360.api.records import Conversion, Record
 from airflow_provider_a360.export.datasets import Batch, Findings
 
 log = logging.getLogger(__name__)
+
+_Dated = tuple[date, Conversion]
 
 
 @dataclass
@@ -77,9 +79,9 @@ class Conversions:
         readings = in_order(lambda one: open_list(*one), wanted, client.settings.max_in_flight)
         for part, group in plan:
             rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
-            yield Batch(group, list(part.parts(1)), ((row.conversion_date.date(), row) for row in rows))
+            yield Batch(group, list(part.parts(1)), rows)
 
-    def _reading(self, client: A360Client, findings: Findings, days: Days, flow: int) -> Iterator[Conversion]:
+    def _reading(self, client: A360Client, findings: Findings, days: Days, flow: int) -> Iterator[_Dated]:
         """The flow's conversions of these days, the first page already read."""
         # The service may cut its days elsewhere and leave out the filter's last one: two days more on both sides reach
         # beyond these, and back to where the list of earlier days ends that `_hides_some` looks at.
@@ -87,51 +89,59 @@ class Conversions:
         if self._goes_by_conversion_date is False:
             return self._whole(client, flow, days, findings)
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id, first_day=wide.first, last_day=wide.last)
-        return self._checked(client, flow, days, wide, listing, findings)
+        findings.requests_expected += listing.pages_ahead
+        if self._goes_by_conversion_date is None:
+            # A row that is let through though it started outside shows that the filter goes by conversion_date.
+            outside = wide.widened().first
+            if any(row.start_date and row.start_date.date() < outside for row in listing.first.rows):
+                self._goes_by_conversion_date = True
+        hides_some: Callable[[], bool] = functools.partial(self._hides_some, client, flow, days)
+        if self._goes_by_conversion_date is None:
+            # Asked while the other pages are read: it is one answer less to wait for at the end.
+            hides_some = beside(hides_some)
+        return self._checked(client, flow, days, listing, hides_some, findings)
 
-    def _whole(self, client: A360Client, flow: int, days: Days, findings: Findings) -> Iterator[Conversion]:
+    def _whole(self, client: A360Client, flow: int, days: Days, findings: Findings) -> Iterator[_Dated]:
         """From the flow's list without a filter, the first page already read."""
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id)
         findings.requests_expected += listing.pages_ahead
-        return (row for row in listing if row.conversion_date.date() in days)
+        dated = ((row.conversion_date.date(), row) for row in listing)
+        return ((day, row) for day, row in dated if day in days)
 
     def _checked(
         self,
         client: A360Client,
         flow: int,
         days: Days,
-        wide: Days,
         listing: Listing[Conversion],
+        hides_some: Callable[[], bool],
         findings: Findings,
-    ) -> Iterator[Conversion]:
+    ) -> Iterator[_Dated]:
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
-        nearby = wide.widened()
-        findings.requests_expected += listing.pages_ahead
+        nearby = days.widened(3)
         # The list was opened ahead: by now, another flow may have shown that its filter hides rows.
         for row in () if self._goes_by_conversion_date is False else listing:
             day = row.conversion_date.date()
             if day in days:
-                yield row
+                yield day, row
             elif day not in nearby:
                 self._say_unfiltered(flow, findings)
                 break
-            if self._goes_by_conversion_date is None and row.start_date and row.start_date.date() < nearby.first:
-                self._goes_by_conversion_date = True
-        if self._goes_by_conversion_date is None and self._hides_some(client, flow, days):
+        if self._goes_by_conversion_date is None and hides_some():
             self._say_unfiltered(flow, findings)
         if self._goes_by_conversion_date is False:
             rest = self._whole(client, flow, days, findings)
-            yield from (row for row in rest if row.conversion_id not in listing.seen)
+            yield from ((day, row) for day, row in rest if row.conversion_id not in listing.seen)
 
     def _hides_some(self, client: A360Client, flow: int, days: Days) -> bool:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by
         conversion_date, there can be none.
         """
         earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
-        rows = earlier.head()
+        rows = earlier.first.rows
         if rows and rows[0].conversion_date <= rows[-1].conversion_date:
             # Not the newest first, as the service's page has them: the newest may be at the other end.
-            rows += earlier.tail()
+            rows = rows + earlier.last_rows()
         return any(row.conversion_date.date() >= days.first for row in rows)
 
     def _say_unfiltered(self, flow: int, findings: Findings) -> None:

@@ -82,13 +82,13 @@ class A360FlowQueueTrigger(BaseTrigger):
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros)
         try:
-            client = _client(settings_of(await get_async_connection(self.a360_conn_id)))
+            settings = settings_of(await get_async_connection(self.a360_conn_id))
             loop = asyncio.get_running_loop()
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
                 # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
                 here = contextvars.copy_context()
-                if counts := await loop.run_in_executor(_POLLS, here.run, watch.poll, client):
+                if counts := await loop.run_in_executor(_POLLS, here.run, _poll, watch, settings):
                     return QueueEvent("drained", counts=counts)
         except (*PERMANENT, A360FlowPausedError) as error:
             return QueueEvent("failed", message=str(error))
@@ -98,6 +98,10 @@ class A360FlowQueueTrigger(BaseTrigger):
 # Requests block, so they go to threads: the account's limit is far below what threads carry. They have a pool of their
 # own, as a thousand sensors that wait for one account's pace would take every thread that other triggers need.
 _POLLS = ThreadPoolExecutor(8, thread_name_prefix="a360-poll")
+
+
+def _poll(watch: QueueWatch, settings: Settings) -> dict[str, int | None] | None:
+    return watch.poll(_client(settings))
 
 
 @functools.lru_cache(maxsize=64)

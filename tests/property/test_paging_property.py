@@ -46,7 +46,7 @@ class Service:
         rows = self.rows[offset : offset + min(limit, self.cap)]
         rows = rows[: self.short.get(self.fetches, len(rows))]
         total = len(self.rows) if self.total == "right" else self.total
-        return Page([{"id": row} for row in rows], list(rows), total)
+        return Page(list(rows), list(rows), total)
 
     def _change(self) -> None:
         if not self.changes or self.fetches > self.lively:
@@ -61,7 +61,7 @@ class Service:
 
 
 def listing(service, page_size, at_once=1):
-    return Listing(service.fetch, lambda row: row["id"], name="The list", page_size=page_size, at_once=at_once)
+    return Listing(service.fetch, name="The list", page_size=page_size, at_once=at_once)
 
 
 def read(service, page_size):
@@ -186,7 +186,7 @@ def test_one_removal_costs_one_more_reading():
 def test_newest_and_oldest_are_among_the_ends(length, size):
     service = Service(rows_of(length))
     found = listing(service, size)
-    ends = found.head() + found.tail()
+    ends = found.first.rows + found.last_rows()
     assert set(ends) <= set(service.rows)
     assert not length or {1, length} <= set(ends)
     assert service.fetches <= 2

@@ -180,7 +180,7 @@ def test_a_conversion_without_its_date_is_an_error(sandbox, row):
 
 def test_a_row_without_an_id_is_an_error(sandbox):
     sandbox.answer_next(f"{FLOW}/conversions/list", body={"total": 1, "items": [{"conversion_date": "2026-11-02"}]})
-    with pytest.raises(A360FormatError, match="has no id"):
+    with pytest.raises(A360FormatError, match="conversion_id is missing"):
         list(connect(sandbox).conversions(example.MAIN_FLOW))
 
 
