@@ -171,7 +171,7 @@ def forked(order: dict[str, Any]) -> dict[str, Any]:
 def warm_up() -> None:
     """Do once what every process would do on its own."""
     os.environ["AIRFLOW_CONN_A360_DEFAULT"] = json.dumps({"conn_type": "a360", "password": "none"})
-    A360Hook().get_conn()._transport._session  # noqa: B018
+    A360Hook().get_conn()
     for operator in OPERATORS.values():
         task = operator(task_id="export", flow_ids=[], destination=tempfile.gettempdir())
         with contextlib.suppress(AirflowSkipException):

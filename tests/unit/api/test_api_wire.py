@@ -1,0 +1,164 @@
+"""Proxies and certificates of the environment, against a real proxy and real TLS."""
+
+import ipaddress
+import select
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from api_support import asked, connect
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_a360.api.errors import A360ConfigError
+
+
+class Relay(BaseHTTPRequestHandler):
+    """Hands requests on to a sandbox, as a forward proxy, as a tunnel, or as the host itself."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.seen.append((self.command, self.path, dict(self.headers)))
+        path = self.path if self.path.startswith("/") else "/" + self.path.split("/", 3)[3]
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        headers = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+        request = urllib.request.Request(self.server.sandbox.url + path, body, headers, method=self.command)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            content = answer.read()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815
+
+    def do_CONNECT(self):
+        self.server.seen.append((self.command, self.path, dict(self.headers)))
+        host, port = self.path.split(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.send_response(200)
+            self.end_headers()
+            here = self.connection
+            while True:
+                for ready in select.select([here, there], [], [])[0]:
+                    data = ready.recv(65536)
+                    if not data:
+                        self.close_connection = True
+                        return
+                    (there if ready is here else here).sendall(data)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def relay(sandbox, tmp_path):
+    """Starts relays to the sandbox; with `tls`, behind a certificate that nobody knows."""
+    with ExitStack() as stack:
+
+        def start(*, tls=False):
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Relay))
+            server.daemon_threads, server.block_on_close = True, False
+            server.sandbox, server.seen = sandbox, []
+            if tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(certificate(tmp_path))
+                server.socket = context.wrap_socket(server.socket, server_side=True)
+            server.url = f"http{'s' * tls}://127.0.0.1:{server.server_address[1]}"
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            stack.callback(server.shutdown)
+            return server
+
+        yield start
+
+
+def certificate(folder):
+    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a360 test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_its_own(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_proxy_of_the_environment_is_used_with_its_password(sandbox, relay, monkeypatch):
+    proxy = relay()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//proxyuser:proxysecret@"))
+    assert list(connect(sandbox).flows())
+    assert next(path for _, path, _ in proxy.seen).startswith(f"{sandbox.url}/oauth/")
+    assert all(headers["Proxy-Authorization"].startswith("Basic ") for *_, headers in proxy.seen)
+
+
+def test_no_proxy_is_honoured(sandbox, relay, monkeypatch):
+    proxy = relay()
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert list(connect(sandbox).flows())
+    assert proxy.seen == []
+
+
+def test_through_a_proxy_https_is_a_tunnel_that_shows_it_nothing(sandbox, relay, monkeypatch, tmp_path):
+    proxy, host = relay(), relay(tls=True)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    assert list(connect(sandbox, base_url=host.url).flows())
+    assert {command for command, *_ in proxy.seen} == {"CONNECT"}
+    assert all("Authorization" not in headers for *_, headers in proxy.seen)
+
+
+def test_a_certificate_that_nobody_signed_is_refused_at_once(sandbox, relay):
+    host = relay(tls=True)
+    with pytest.raises(A360ConfigError, match="REQUESTS_CA_BUNDLE"):
+        connect(sandbox, base_url=host.url).flows()
+    assert asked(sandbox, "/") == []
+
+
+def test_a_bundle_that_is_not_there_is_named_before_any_request(sandbox, relay, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
+    with pytest.raises(A360ConfigError, match=r"/nowhere/bundle\.pem"):
+        connect(sandbox, base_url=relay(tls=True).url)
+
+
+def test_a_proxy_that_is_no_url_is_told_before_any_request(sandbox, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://")
+    with pytest.raises(A360ConfigError, match="HTTP_PROXY"):
+        connect(sandbox)
+
+
+def test_a_netrc_does_not_take_the_bearers_place(sandbox, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert list(connect(sandbox).flows())
