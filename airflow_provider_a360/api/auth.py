@@ -13,6 +13,7 @@ TOKEN_PATH = "/oauth/access_token"  # noqa: S105
 # The service's own SDK refreshes five minutes before the hour is over; a shorter life gets the same share.
 _EARLIEST, _SHARE = 300.0, 1 / 12
 _USUAL_LIFE = 3600.0
+_HOPELESS = 2
 
 
 class Credentials(Protocol):
@@ -21,8 +22,11 @@ class Credentials(Protocol):
     def bearer(self, ask: Callable[[dict[str, str]], Any]) -> str:
         """The token to send; `ask` posts a body to the token endpoint and returns what it answers."""
 
+    def accepted(self) -> None:
+        """The service has answered to one of these."""
+
     def renew(self, refused: str) -> bool:
-        """Whether another token can be had now that this one was refused."""
+        """Whether it is worth asking with another token now that this one was refused."""
 
 
 class StaticKey:
@@ -34,6 +38,9 @@ class StaticKey:
     def bearer(self, ask: Callable[[dict[str, str]], Any]) -> str:  # noqa: ARG002
         """The key itself."""
         return self._key
+
+    def accepted(self) -> None:
+        """Nothing follows from it."""
 
     def renew(self, refused: str) -> bool:  # noqa: ARG002
         """Never: a key that is refused stays refused."""
@@ -51,6 +58,7 @@ class ClientCredentials:
         }
         self._token: str | None = None
         self._renew_at = 0.0
+        self._refusals = 0
         self._lock = threading.Lock()
         self._clock = clock
 
@@ -63,12 +71,20 @@ class ClientCredentials:
                 self._token, self._renew_at = token, asked + life - min(_EARLIEST, life * _SHARE)
             return self._token
 
+    def accepted(self) -> None:
+        """A refusal to come is then the token's age, not the credentials'."""
+        self._refusals = 0
+
     def renew(self, refused: str) -> bool:
-        """Drop the refused token, unless another thread has already put a new one in its place."""
+        """Drop the refused token, unless another thread has already put a new one in its place. Where the next is
+        refused too, before it was ever accepted, new tokens don't help.
+        """
         with self._lock:
-            if self._token == refused:
-                self._token = None
-        return True
+            if self._token != refused:
+                return True
+            self._token = None
+            self._refusals += 1
+            return self._refusals < _HOPELESS
 
 
 def _token(answer: Any) -> tuple[str, float]:

@@ -40,6 +40,7 @@ CALL_DEADLINE = 300.0
 """Seconds after which a call that still fails is given up, tries and waits included."""
 _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
+_REPLAYS = 5
 _CHUNK = 1 << 16
 
 
@@ -76,7 +77,8 @@ class Transport:
         """The decoded JSON of the answer to one request.
 
         Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out, a broken connection or a body that
-        is not whole JSON, for at most `deadline` seconds. A 401 draws one new token and one replay.
+        is not whole JSON, for at most `deadline` seconds. A 401 draws a new token and a replay; others only where that
+        token has been accepted meanwhile: it was revoked or grew old while this request waited for its turn.
 
         Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
         """
@@ -90,13 +92,19 @@ class Transport:
                 raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
 
         def once() -> Any:
-            bearer = self._credentials.bearer(ask)
-            try:
-                return self._send(method, path, params, body, bearer, until)
-            except A360AuthError:
-                if not self._credentials.renew(bearer):
-                    raise
-                return self._send(method, path, params, body, self._credentials.bearer(ask), until)
+            replays = _REPLAYS
+            with self._in_flight:
+                while True:
+                    bearer = self._credentials.bearer(ask)
+                    try:
+                        answer = self._send(method, path, params, body, bearer, until)
+                    except A360AuthError:
+                        replays -= 1
+                        if not self._credentials.renew(bearer) or replays < 0:
+                            raise
+                    else:
+                        self._credentials.accepted()
+                        return answer
 
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
@@ -127,21 +135,20 @@ class Transport:
     ) -> Any:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        with self._in_flight:
-            self._pace.wait()
-            with self._counting:
-                self.requests += 1
-            try:
-                with self._wire.ask(method, path, params, body, bearer) as response:
-                    # Time spent waiting for the pace is not the answer's fault.
-                    content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
-            except (HTTPError, OSError) as error:
-                if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                    raise A360ConfigError(
-                        f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own "
-                        "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
-                    ) from None
-                raise self._no_answer(method, path, error) from None
+        self._pace.wait()
+        with self._counting:
+            self.requests += 1
+        try:
+            with self._wire.ask(method, path, params, body, bearer) as response:
+                # Time spent waiting for the pace is not the answer's fault.
+                content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
+        except (HTTPError, OSError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise A360ConfigError(
+                    f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own "
+                    "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
+                ) from None
+            raise self._no_answer(method, path, error) from None
         return answers.read(method, path, response.status, response.headers, content)
 
     def _no_answer(self, method: str, path: str, error: Exception) -> A360TransientError:

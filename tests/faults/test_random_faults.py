@@ -16,7 +16,7 @@ from faults_harness import (
     random_account,
     statistics_are_right,
 )
-from hypothesis import event, given, note, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_a360.sandbox.account import Conversion
@@ -193,10 +193,9 @@ def test_exactly_the_rows_or_a_clear_failure(
     for shares, moving, death in tries:
         turn(sandbox, **manners, **shares, **(moving or {}))
         result = export.attempt(deadline=0.8, read_timeout=0.1 if shares["share_stall"] else 30, **death)
-        note(str(result))
+        assert "error" not in result or CLEAR & {*result["kinds"]}, result
         event(next(iter(CLEAR & {*result.get("kinds", ())} or result.keys() & {"killed", "manifest"})))
         check_words(result)
-        assert "error" not in result or CLEAR & {*result["kinds"]}, result
         truth.check(complete="manifest" in result)
         if "manifest" in result:
             break

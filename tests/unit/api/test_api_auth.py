@@ -105,6 +105,15 @@ def test_a_token_revoked_over_and_over_costs_one_replay_each_time(sandbox):
     assert logins(sandbox) == 3
 
 
+def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_error(sandbox):
+    sandbox.knobs.token_requests = 9
+    sandbox.knobs.share_429 = 0.3
+    client = connect(sandbox, max_in_flight=8)
+    for _ in range(20):
+        answers = at_once(lambda: client.flow(example.EMPTY_FLOW))
+        assert {answer.flow.id for answer in answers} == {example.EMPTY_FLOW}
+
+
 def test_a_second_401_is_an_error_and_not_tried_again(sandbox):
     sandbox.answer_next(FLOW, status=401, body={"message": "Unauthorized!", "error_code": 401}, times=9)
     with pytest.raises(A360AuthError, match=r"GET /a360/autoresponders/\d+: 401 Unauthorized!.*client ID") as caught:
