@@ -102,6 +102,9 @@ class Transport:
                         replays -= 1
                         if not self._credentials.renew(bearer) or replays < 0:
                             raise
+                    except (A360NoDataError, A360RequestError):
+                        self._credentials.accepted()
+                        raise
                     else:
                         self._credentials.accepted()
                         return answer

@@ -105,6 +105,15 @@ def test_a_token_revoked_over_and_over_costs_one_replay_each_time(sandbox):
     assert logins(sandbox) == 3
 
 
+def test_an_element_without_statistics_accepts_the_token_too(sandbox):
+    sandbox.knobs.token_requests = 3
+    sandbox.knobs.empty_statistics = "404"
+    client = connect(sandbox)
+    for _ in range(12):
+        assert client.element_stats(99, "email") is None
+    assert asked(sandbox).count(401) == 3
+
+
 def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_error(sandbox):
     sandbox.knobs.token_requests = 9
     sandbox.knobs.share_429 = 0.3
