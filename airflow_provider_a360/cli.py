@@ -7,9 +7,11 @@ import dataclasses
 import typing
 from collections.abc import Iterator
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
 _HELP = "SendPulse Automation 360"
+_CONN_ID = "a360_default"
+_ACCOUNT = "airflow_provider_a360.cli_account"
 
 
 def airflow_commands() -> list[GroupCommand]:
@@ -31,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _commands() -> tuple[ActionCommand, ...]:
+    conn_id = Arg(("--conn-id",), default=_CONN_ID, help=f"the connection (default: {_CONN_ID})")
     return (
         ActionCommand(
             name="demo",
@@ -43,6 +46,24 @@ def _commands() -> tuple[ActionCommand, ...]:
             help="Serve a made-up A360 account on this machine",
             func=lazy_load_command("airflow_provider_a360.cli.sandbox"),
             args=tuple(_sandbox_args()),
+        ),
+        ActionCommand(
+            name="check",
+            help="Ask a connection's account for its flows, and say what is wrong if it can't be asked",
+            func=lazy_load_command(f"{_ACCOUNT}.check"),
+            args=(Arg(("conn_id",), nargs="?", default=_CONN_ID, help=f"the connection (default: {_CONN_ID})"),),
+        ),
+        ActionCommand(
+            name="flows",
+            help="List the account's flows; times are UTC",
+            func=lazy_load_command(f"{_ACCOUNT}.flows"),
+            args=(conn_id, ARG_OUTPUT),
+        ),
+        ActionCommand(
+            name="elements",
+            help="List the elements of a flow, without deleted ones; times are UTC",
+            func=lazy_load_command(f"{_ACCOUNT}.elements"),
+            args=(Arg(("flow_id",), type=int, help="the flow's id, as in its URL"), conn_id, ARG_OUTPUT),
         ),
     )
 

@@ -58,7 +58,11 @@ class Settings:
 def _base_url(text: str) -> str:
     """The base URL without a slash at its end; https, but for this machine itself."""
     url = (text.strip() or BASE_URL).rstrip("/")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Not shown: a URL that can't be taken apart may hold a password.
+        raise A360ConfigError(f"The connection's host is not a valid base URL such as {BASE_URL}.") from None
     if parts.username or parts.password:
         raise A360ConfigError(
             "The connection's host holds a user name or a password; give those as login and password."

@@ -156,7 +156,7 @@ class Transport:
 
     def _no_answer(self, method: str, path: str, error: Exception) -> A360TransientError:
         """Why none came, in words of ours: the error's own may hold a proxy's password."""
-        text = str(error)
+        text = repr(error)
         why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
         reason = f"no answer from {self._settings.base_url} ({why}); check the connection's host and the network"
         return A360TransientError(method, path, None, reason)

@@ -31,9 +31,9 @@ class Wire(HTTPAdapter):
         # place of the bearer.
         environment = session.merge_environment_settings(settings.base_url, {}, None, None, None)
         session.trust_env = False
-        request = session.prepare_request(requests.Request("GET", settings.base_url))
         verify, proxies = environment["verify"], environment["proxies"]
         try:
+            request = session.prepare_request(requests.Request("GET", settings.base_url))
             pool = self.get_connection_with_tls_context(request, verify, proxies)
         except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidURL):
             raise A360ConfigError(

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import A360ConfigError, A360Error
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,8 @@ _NUMBERS: Mapping[str, type[int | float]] = {
     "connect_timeout": float,
     "read_timeout": float,
 }
-_TEST_DEADLINE = 20.0
+PATIENCE = 15.0
+"""Seconds for which a request is tried again where a person waits for its answer."""
 _SECRET = "personal_data_secret"  # noqa: S105  # the name of a field
 
 
@@ -82,10 +83,21 @@ def _base_url(connection: Connection) -> str:
     host = (connection.host or "").strip()
     if not host:
         return ""
-    url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
+    try:
+        url = urlsplit(host if "://" in host else f"{connection.schema or 'https'}://{host}")
+    except ValueError:
+        return host  # Settings refuses it
     if connection.port and url.netloc.rpartition("@")[2].rpartition("]")[2].count(":") == 0:
         url = url._replace(netloc=f"{url.netloc}:{connection.port}")
     return url.geturl()
+
+
+def trouble(error: A360Error) -> str:
+    """What is wrong, for a person who waits for the answer: there is no task to be run again."""
+    if not isinstance(error, A360TransientError):
+        return str(error)
+    limit = "The account's limit of requests is used up, maybe by others who use the account. " * error.limited
+    return f"{str(error).removesuffix(error.remedy)}{limit}Try again later."
 
 
 def _of_client(method: Callable[Concatenate[A360Client, P], R]) -> Callable[Concatenate[A360Hook, P], R]:
@@ -146,17 +158,20 @@ class A360Hook(BaseHook):
 
     @functools.cached_property
     def _client(self) -> A360Client:
+        connection = self._connection
         try:
-            return A360Client(settings_of(self._connection))
+            return A360Client(settings_of(connection))
         except A360ConfigError as error:
             raise A360ConfigError(f"Connection {self.a360_conn_id}: {error}") from None
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the account can be asked, and what it says: the button on Airflow's connection page."""
         try:
-            number = sum(1 for _ in A360Client(self.get_conn().settings, deadline=_TEST_DEADLINE).flows())
+            # The page's connection has a random id that no message should name.
+            client = A360Client(settings_of(self._connection), deadline=PATIENCE)
+            number = sum(1 for _ in client.flows())
         except A360Error as error:
-            return False, str(error)
+            return False, trouble(error)
         return True, f"The account answers; its flows: {number}."
 
     flows = _of_client(A360Client.flows)

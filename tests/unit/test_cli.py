@@ -1,0 +1,322 @@
+"""The commands that ask an account, and the connection page's button, which says the same as `check`."""
+
+import json
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tenacity import wait_fixed
+
+from airflow_provider_a360 import cli_account
+from airflow_provider_a360.api import transport
+from airflow_provider_a360.cli import airflow_commands, main
+from airflow_provider_a360.hooks import a360
+from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.account import Account
+from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.server import TOKEN_PATH, Sandbox
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+LIST_PATH = "/a360/autoresponders/list"
+SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
+
+
+@pytest.fixture(autouse=True)
+def _of_its_own(monkeypatch):
+    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
+    monkeypatch.setattr(a360, "PATIENCE", 0.05)
+    monkeypatch.setattr(cli_account, "PATIENCE", 0.05)
+    # The commands set it for their process.
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+
+
+@pytest.fixture
+def sandbox():
+    account = Account.generate(now=NOW, first_day=NOW.date())
+    with Sandbox(account, knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+        yield server
+
+
+@pytest.fixture
+def connect(monkeypatch, sandbox):
+    """Defines the connection to the sandbox, but for what is changed."""
+
+    def defined(conn_id="a360_default", **changed):
+        fields = {"conn_type": "a360", "login": sandbox.client_id, "password": sandbox.client_secret}
+        text = json.dumps({**fields, "host": sandbox.url, **changed})
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
+
+    return defined
+
+
+@pytest.fixture
+def run(capsys):
+    """What a command prints, and how it ends: None, or the message with which it exits."""
+
+    def ran(*arguments):
+        ended = None
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            ended = exit_.code
+        printed = capsys.readouterr().out
+        assert not any(secret in f"{printed}{ended}" for secret in SECRETS)
+        return printed, ended
+
+    return ran
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def tls_port(tmp_path):
+    """A server with a certificate that nobody has signed but itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+    made = made.not_valid_after(datetime.now(UTC) + timedelta(hours=1)).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "host.pem").write_bytes(made.public_bytes(pem) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "host.pem")
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.handle_error = lambda *_: None
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.fixture
+def no_name_server(monkeypatch):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+
+def both(run, before=lambda: None):
+    """What `check` and the button say, which is the same."""
+    before()
+    worked, said = A360Hook().test_connection()
+    before()
+    assert run("check") == ((f"{said}\n", None) if worked else ("", said))
+    assert not any(secret in said for secret in SECRETS)
+    return worked, said
+
+
+def test_an_account_that_answers_says_how_many_flows_it_has(run, connect, sandbox):
+    connect()
+    assert both(run) == (True, f"The account answers; its flows: {len(sandbox.account.flows)}.")
+    sandbox.account.flows.clear()
+    assert both(run) == (True, "The account answers; its flows: 0.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"password": "wrong-of-ours"}, ["401", "client secret"]),
+        ({"login": "", "password": "sp_apikey_wrong-of-ours"}, ["401", "static API key"]),
+        ({"password": ""}, ["has no password"]),
+        ({"host": "http://api.example.com"}, ["unencrypted"]),
+        ({"host": "https://[api.example.com"}, ["host is not a valid base URL"]),
+        ({"host": "https://us:hush-hush@[api.example.com"}, ["host is not a valid base URL"]),
+        ({"host": "https://api.example.com:https"}, ["base URL or the proxy is not a valid URL"]),
+        ({"host": "https://api.example.com", "port": 99999}, ["base URL or the proxy is not a valid URL"]),
+        ({"extra": {"page_size": 0, "personal_data_secret": "hush-hush"}}, ["page_size is 0"]),
+    ],
+)
+def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
+    connect(**changed)
+    worked, said = both(run)
+    assert not worked
+    assert all(words in said for words in named), said
+
+
+@pytest.mark.parametrize(
+    ("answer", "named"),
+    [
+        ({"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}}, ["403 Not in", "tariff"]),
+        ({"status": 403, "body": {"message": "Your IP is not allowed", "error_code": 403}}, ["Your IP", "allow-list"]),
+        ({"status": 200, "body": {"data": 7}}, ["The list of flows is a int"]),
+        ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),
+    ],
+)
+def test_what_the_service_refuses_is_said_with_its_reason(run, connect, sandbox, answer, named):
+    connect()
+    worked, said = both(run, lambda: sandbox.answer_next(LIST_PATH, **answer))
+    assert not worked
+    assert all(words in said for words in named), said
+
+
+@pytest.mark.parametrize("style", ["429", "2020202020-400"])
+def test_a_limit_used_up_by_others_is_said_to_be(run, connect, sandbox, style):
+    connect()
+    sandbox.knobs.share_429, sandbox.knobs.rate_limit_style = 1.0, style
+    worked, said = both(run)
+    assert not worked
+    assert "429" in said
+    assert "limit of requests is used up" in said
+    assert len([seen for seen in sandbox.requests if seen.path == TOKEN_PATH]) > 2
+    assert "run the task" not in said
+
+
+def test_a_service_that_is_broken_is_not_called_limited(run, connect, sandbox):
+    connect()
+    sandbox.knobs.share_5xx = 1.0
+    worked, said = both(run)
+    assert not worked
+    assert "502" in said
+    assert "limit" not in said
+
+
+def test_nothing_listening_is_said_to_be_that(run, connect, closed_port):
+    connect(host=f"http://127.0.0.1:{closed_port}")
+    worked, said = both(run)
+    assert not worked
+    assert f"no answer from http://127.0.0.1:{closed_port} (connection refused); check the connection's host" in said
+
+
+def test_an_unknown_host_is_said_to_be_unknown(run, connect, no_name_server):
+    connect(host="https://nowhere.example.com")
+    worked, said = both(run)
+    assert not worked
+    assert "no answer from https://nowhere.example.com (its name is not known)" in said
+
+
+def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):
+    connect(host=f"https://127.0.0.1:{tls_port}")
+    worked, said = both(run)
+    assert not worked
+    assert "certificate" in said
+    assert "REQUESTS_CA_BUNDLE" in said
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("check", "nowhere"), ("flows", "--conn-id", "nowhere"), ("elements", 1, "--conn-id", "nowhere")],
+    ids=lambda command: command[0],
+)
+def test_a_connection_that_is_not_defined_is_named_once(run, command):
+    said = A360Hook("nowhere").test_connection()[1]
+    assert run(*command) == ("", said)
+    assert said.startswith("The connection 'nowhere' isn't defined: add one of type a360")
+
+
+def test_check_asks_the_connection_that_it_is_told(run, connect):
+    connect(password="wrong-of-ours")
+    connect("other")
+    assert run("check", "other")[1] is None
+    assert "401" in run("check")[1]
+
+
+def test_flows_are_those_of_the_account(run, connect, sandbox):
+    connect("other")
+    sandbox.account.flows[1].status = 2
+    printed, _ = run("flows", "--conn-id", "other", "--output", "json")
+    meanings = {0: "New", 1: "Active", 3: "Pause"}
+    assert json.loads(printed) == [
+        {
+            "id": str(flow.id),
+            "name": flow.name,
+            "status": str(flow.status),
+            "status_meaning": meanings.get(flow.status),
+            "created": flow.created.isoformat(),
+            "changed": flow.changed.isoformat(),
+        }
+        for flow in sandbox.account.flows
+    ]
+
+
+def test_elements_are_those_of_the_flow_without_deleted_ones(run, connect, sandbox):
+    connect()
+    rows = json.loads(run("elements", example.MAIN_FLOW, "-o", "json")[0])
+    there = [element for element in sandbox.account.flow(example.MAIN_FLOW).elements if not element.deleted]
+    assert [(row["id"], row["type"]) for row in rows] == [(str(element.id), element.type) for element in there]
+    assert list(rows[0]) == ["id", "type", "name", "created", "last_send"]
+    email = next(row for row in rows if row["id"] == str(example.EMAIL))
+    sent = sandbox.account.element(example.EMAIL).events
+    assert email["name"] == "Thank you for your order"
+    assert email["last_send"] == max(event.at for event in sent).isoformat()
+    assert str(example.OLD_EMAIL) not in {row["id"] for row in rows}
+
+
+@pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+def test_no_name_is_taken_for_the_consoles_markup(run, connect, sandbox, output):
+    names = ["[/b] Dear [name], 100% :smile:", "Ünïcode, " + "long " * 60 + "end"]
+    for flow, name in zip(sandbox.account.flows, names, strict=False):
+        flow.name = name
+    connect()
+    printed, ended = run("flows", "--output", output)
+    assert ended is None
+    if output in ("json", "yaml"):
+        assert [row["name"] for row in yaml.safe_load(printed)][:2] == names
+    else:
+        assert names[0] in printed
+        assert "Ünïcode" in printed
+
+
+def test_no_flow_at_all_is_an_empty_list(run, connect, sandbox):
+    connect()
+    sandbox.account.flows.clear()
+    assert json.loads(run("flows", "--output", "json")[0]) == []
+    assert run("flows") == ("No data found\n", None)
+
+
+def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
+    connect()
+    printed, ended = run("elements", 5)
+    assert printed == ""
+    assert ended.startswith("Flow 5 does not exist in this account. Take the id from")
+
+
+def test_a_list_that_is_refused_ends_with_the_words_of_check(run, connect, closed_port):
+    connect(host=f"http://127.0.0.1:{closed_port}")
+    assert run("flows") == run("check")
+    assert run("elements", example.MAIN_FLOW) == run("check")
+
+
+def test_both_command_lines_have_the_same_commands(capsys):
+    (group,) = airflow_commands()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    names = [command.name for command in group.subcommands]
+    assert names == ["demo", "sandbox", "check", "flows", "elements"]
+    assert all(f"    {name} " in printed for name in names)
+
+
+def test_airflow_pays_next_to_nothing_for_the_commands():
+    """Airflow's parser imports them at each of its own commands."""
+    code = """
+import sys
+import airflow.cli.cli_config
+before = {"airflow_provider_a360", *sys.modules}
+from airflow_provider_a360.cli import airflow_commands
+airflow_commands()
+print(*sorted(set(sys.modules) - before))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [
+        "airflow_provider_a360.cli",
+        "airflow_provider_a360.sandbox",
+        "airflow_provider_a360.sandbox.knobs",
+    ]
