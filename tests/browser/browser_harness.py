@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
-from airflow_harness import Standalone
+from airflow_harness import Home, Standalone
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
@@ -80,12 +80,14 @@ def browsing(height: int = 1400) -> Iterator[Chrome]:
 
 
 class Server(Standalone):
-    """Airflow's API server, with the pages. `alone`: without scheduler and the others, so that it is up sooner."""
+    """Airflow's API server, with the pages; `alone`, without scheduler and the others, it is up sooner."""
 
-    alone = True
+    def __init__(self, home: Home, env: dict[str, str], *, alone: bool = True) -> None:
+        super().__init__(home, env)
+        self._alone = alone
 
     def __enter__(self) -> Self:
-        if not self.alone:
+        if not self._alone:
             super().__enter__()
         else:
             with (self.home.folder / "output" / "standalone.log").open("a") as output:

@@ -132,6 +132,47 @@ def test_a_number_out_of_its_range_is_put_right_on_the_page(pages, read):
     assert (settings["page_size"], settings["max_in_flight"]) == (100, 1)
 
 
+def test_what_was_saved_elsewhere_is_kept(pages, server, read):
+    extra = {"page_size": 7, "personal_data_secret": HIDDEN[1]}
+    made = {"conn_type": "a360", "password": HIDDEN[0], "extra": json.dumps(extra)}
+    server.rest("POST", "connections", connection_id="elsewhere", **made)
+    pages.edit_connection("elsewhere")
+    pages.fill({"Client ID": "our-client"})
+    pages.save()
+    expected = Settings(client_id="our-client", secret=HIDDEN[0], page_size=7)
+    assert read("elsewhere") == dataclasses.asdict(expected) | {"personal_data_secret": HIDDEN[1]}
+
+
+def test_the_button_beside_a_connection_says_whether_the_account_answers(pages, server, sandbox):
+    # With a port: without one, Airflow 3.3.2 refuses to test a connection of any type (apache/airflow#73298).
+    host, _, port = sandbox.url.rpartition(":")
+    for conn_id, secret in (("answers", sandbox.client_secret), ("refuses", "wrong-secret-of-ours")):
+        account = {"conn_type": "a360", "login": sandbox.client_id, "password": secret, "host": host, "port": int(port)}
+        server.rest("POST", "connections", connection_id=conn_id, **account)
+    number = len(sandbox.account.flows)
+    for conn_id, says in (
+        ("answers", f"The account answers; its flows: {number}."),
+        ("refuses", "401 Client authentication failed"),
+    ):
+        pages.open("connections")
+        pages.see(f"//tr[contains(., '{conn_id}')]//button[@aria-label='Test Connection']").click()
+        pages.see(f"//*[@data-scope='toast'][@data-part='description'][contains(., '{says}')]")
+        assert "wrong-secret-of-ours" not in pages.browser.page_source
+
+
+def test_what_the_form_saves_can_be_tested(pages, server, sandbox):
+    """Also the fields left empty, which the form saves as null."""
+    typed = {
+        "Base URL": sandbox.url,
+        "Client ID": sandbox.client_id,
+        "Client secret, or API key": sandbox.client_secret,
+    }
+    add(pages, "tested", typed)
+    saved = server.rest("GET", "connections/tested")
+    assert json.loads(saved["extra"]) == dict.fromkeys(FIELDS)
+    assert server.rest("POST", "connections/test", **saved)["status"]
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_range_and_default_on_the_page_are_those_of_the_client(name):
     field = NUMBERS[name]
