@@ -51,9 +51,11 @@ def get_provider_info() -> dict[str, Any]:
                     "max_in_flight": _number(
                         "Requests in flight", "Requests under way at once, 1 to 64.", 8, 1, 64, "integer"
                     ),
-                    "connect_timeout": _number("Connect time-out", "Seconds until a server answers.", 10, 0.01, 3600),
+                    "connect_timeout": _number(
+                        "Connect time-out", "The longest wait for a connection, in seconds.", 10, 0.01, 3600
+                    ),
                     "read_timeout": _number(
-                        "Read time-out", "Seconds, the longest silence within an answer.", 60, 0.01, 3600
+                        "Read time-out", "The longest silence within an answer, in seconds.", 60, 0.01, 3600
                     ),
                     "personal_data_secret": {
                         "label": "Personal-data secret",

@@ -182,7 +182,8 @@ class Pages:
         for label, text in typed.items():
             field = self.field(label)
             field.send_keys(Keys.CONTROL, "a")
-            field.send_keys(Keys.DELETE, text, Keys.TAB)
+            field.send_keys(Keys.DELETE, text)
+            self.browser.execute_script("arguments[0].blur()", field)
 
     def save(self) -> None:
         self.press("Save")

@@ -45,16 +45,14 @@ def main() -> None:
         home = Home(Path(temporary) / "airflow")
         shutil.copytree(ROOT / "example_dags", home.folder / "dags", dirs_exist_ok=True)
         env = {"A360_DESTINATION": f"{temporary}/export", "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}
-        with Sandbox() as sandbox, Server(home, env, alone=False) as server, browsing() as browser:
+        with Sandbox() as sandbox, Server(home, env, alone=False) as server, browsing(height=1600) as browser:
             pages = Pages(browser, server.url)
             camera = Camera(pages, folder)
             connect(pages, camera, sandbox)
-            assets = run(server)
-            for dag_id in [DAILY, *sorted(assets)]:
+            around, assets = run(server)
+            for dag_id in [DAILY, *sorted(around)]:
                 show_graph(server, pages, camera, dag_id)
-            pages.open("assets")
-            pages.see("//h2[contains(., 'Asset')]")
-            camera.take("assets")
+            show_assets(pages, camera, assets)
 
 
 def connect(pages: Pages, camera: Camera, sandbox: Sandbox) -> None:
@@ -87,24 +85,36 @@ def connect(pages: Pages, camera: Camera, sandbox: Sandbox) -> None:
     camera.take("form-7-opened-again-extra")
 
 
-def run(server: Server) -> set[str]:
-    """Let the daily example run once, and those around an asset, whose ids are returned."""
+def run(server: Server) -> tuple[set[str], dict[int, str]]:
+    """Let the daily example run once, and the DAGs around an asset: their ids, and the assets' names by their ids."""
     server.until(lambda: server.query("SELECT 1 FROM dag WHERE dag_id = ?", DAILY))
     assets = server.rest("GET", "assets")["assets"]
     around = {one["dag_id"] for asset in assets for one in (*asset["producing_tasks"], *asset["scheduled_dags"])}
-    # The last first: who waits for an asset must do so before it is made.
+    # Who waits for an asset must do so before it is made.
     for dag_id in sorted({DAILY, *around}, reverse=True):
         server.rest("PATCH", f"dags/{dag_id}", is_paused=False)
     server.until(lambda: all(server.ended(dag_id, 1) for dag_id in {DAILY, *around}))
-    return around
+    return around, {asset["id"]: asset["name"] for asset in assets}
 
 
 def show_graph(server: Server, pages: Pages, camera: Camera, dag_id: str) -> None:
-    ((run_id,),) = server.query("SELECT run_id FROM dag_run WHERE dag_id = ?", dag_id)
+    run_id = server.query("SELECT run_id FROM dag_run WHERE dag_id = ?", dag_id)[0][0]
     pages.open(f"dags/{dag_id}/runs/{run_id}")
-    pages.press("Show Graph")
+    pages.see("//button[starts-with(@title, 'Show Graph')]").click()
     pages.see("//*[contains(@class, 'react-flow__node')]")
     camera.take(f"graph-{dag_id}")
+
+
+def show_assets(pages: Pages, camera: Camera, assets: dict[int, str]) -> None:
+    pages.open("assets")
+    for name in assets.values():
+        pages.see(f"//a[normalize-space()='{name}']")
+    pages.see("//a[@href='/assets']")
+    camera.take("assets")
+    for key, name in assets.items():
+        pages.open(f"assets/{key}")
+        pages.see(f"//*[normalize-space()='{name}']")
+        camera.take(f"asset-{name}")
 
 
 if __name__ == "__main__":
