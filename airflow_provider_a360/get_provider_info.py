@@ -31,29 +31,38 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-name": _NAME,
                 "hook-class-name": f"{_PACKAGE}.hooks.a360.A360Hook",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port", "extra"],
+                    "hidden-fields": ["schema", "port"],
                     "relabeling": {
                         "login": "Client ID",
                         "password": "Client secret, or API key",
                         "host": "Base URL",
                     },
                     "placeholders": {
-                        "login": "empty with a static API key",
+                        "login": "leave empty with a static API key",
                         "password": "the client secret, or sp_apikey_…",
                         "host": "https://api.sendpulse.com",
                     },
                 },
                 "conn-fields": {
                     "requests_per_second": _number(
-                        "Requests a second", "The account's limit: 10 for all its users.", 10
+                        "Requests a second", "The account's limit is 10 for all its users together.", 10, 0.01, 1000
                     ),
-                    "page_size": _number("Page size", "Rows a request, 1 to 100.", 100, "integer"),
-                    "max_in_flight": _number("Requests in flight", "Requests under way at once.", 8, "integer"),
-                    "connect_timeout": _number("Connect time-out", "Seconds.", 10),
-                    "read_timeout": _number("Read time-out", "Seconds of silence within an answer.", 60),
+                    "page_size": _number("Page size", "Rows a request, 1 to 100.", 100, 1, 100, "integer"),
+                    "max_in_flight": _number(
+                        "Requests in flight", "Requests under way at once, 1 to 64.", 8, 1, 64, "integer"
+                    ),
+                    "connect_timeout": _number(
+                        "Connect time-out", "The longest wait for a connection, in seconds.", 10, 0.01, 3600
+                    ),
+                    "read_timeout": _number(
+                        "Read time-out", "The longest silence within an answer, in seconds.", 60, 0.01, 3600
+                    ),
                     "personal_data_secret": {
                         "label": "Personal-data secret",
-                        "description": "Key for hashing addresses: long and random, the same for exports to be joined.",
+                        "description": (
+                            'The key of exports with personal_data="hash". Long and random; '
+                            "only exports with the same key can be joined."
+                        ),
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
                 },
@@ -63,10 +72,12 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _number(label: str, description: str, default: float, kind: str = "number") -> dict[str, Any]:
-    """A field of the connection's form; left empty, it is what the description's default says."""
+def _number(
+    label: str, description: str, default: float, lowest: float, highest: float, kind: str = "number"
+) -> dict[str, Any]:
+    """A field of the connection's form; it starts empty, so that a changed default reaches all connections."""
     return {
         "label": label,
         "description": f"{description} Default: {default:g}.",
-        "schema": {"type": [kind, "null"], "default": None},
+        "schema": {"type": [kind, "null"], "default": None, "minimum": lowest, "maximum": highest},
     }

@@ -1,0 +1,199 @@
+"""Airflow's pages in a real browser: Chromium, driven by Selenium, in front of a real API server."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from airflow_harness import Home, Standalone
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE = 60
+TYPE = "SendPulse Automation 360"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PACKAGES = ("chromium", "chromium-driver")
+
+
+def chromium() -> tuple[str, str]:
+    """The paths of Chromium and of its driver; Debian's are installed where there are none.
+
+    Raises: RuntimeError where there are none and none can be installed.
+    """
+    if not (found := _on_path()):
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            raise RuntimeError(
+                "The tests in tests/browser need Chromium and chromedriver on PATH, and only root can install them: "
+                f"apt-get install {' '.join(PACKAGES)}"
+            )
+        for command in ("update", "install --yes --no-install-recommends"):
+            packages = PACKAGES if command != "update" else ()
+            done = subprocess.run(
+                ["apt-get", "--quiet", *command.split(), *packages],
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise RuntimeError(f"apt-get {command} failed:\n{done.stderr[-2000:]}")
+        found = _on_path()
+    if not found:
+        raise RuntimeError(f"There is no Chromium on PATH, though apt-get has installed {' '.join(PACKAGES)}.")
+    return found
+
+
+def _on_path() -> tuple[str, str] | None:
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    return (browser, driver) if browser and driver else None
+
+
+@contextmanager
+def browsing(height: int = 1400) -> Iterator[Chrome]:
+    """A browser without a window."""
+    browser, driver = chromium()
+    options = ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # Chromium's own; it refuses to run as root with it
+        "--disable-dev-shm-usage",  # containers have a small one
+        "--lang=en-US",
+        f"--window-size=1400,{height}",
+    ):
+        options.add_argument(argument)
+    chrome = Chrome(options, ChromeService(driver))
+    try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+class Server(Standalone):
+    """Airflow's API server, with the pages; `alone`, without scheduler and the others, it is up sooner."""
+
+    def __init__(self, home: Home, env: dict[str, str], *, alone: bool = True) -> None:
+        super().__init__(home, env)
+        self._alone = alone
+
+    def __enter__(self) -> Self:
+        if not self._alone:
+            super().__enter__()
+        else:
+            with (self.home.folder / "output" / "standalone.log").open("a") as output:
+                self._process = subprocess.Popen(
+                    [Path(sys.executable).with_name("airflow"), "api-server", "--apps", "core"],
+                    env=self.home.env,
+                    cwd=self.home.folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        try:
+            self.until(self._answers)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.home.env["AIRFLOW__API__BASE_URL"]
+
+    def rest(self, method: str, path: str, **body: Any) -> Any:
+        """What the REST API answers, decoded."""
+        token = requests.get(f"{self.url}/auth/token", timeout=PATIENCE).json()["access_token"]
+        answer = requests.request(
+            method,
+            f"{self.url}/api/v2/{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            json=body or None,
+            timeout=PATIENCE,
+        )
+        assert answer.ok, f"{answer.status_code} {answer.text}"
+        return answer.json()
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/api/v2/monitor/health", timeout=PATIENCE).ok
+        except requests.ConnectionError:
+            return False
+
+
+class Pages:
+    """Airflow's pages, by the words that a person reads on them."""
+
+    def __init__(self, browser: Chrome, url: str) -> None:
+        self.browser = browser
+        self._url = url
+
+    def open(self, path: str) -> None:
+        self.browser.get(f"{self._url}/{path}")
+
+    def see(self, xpath: str) -> WebElement:
+        """The first element, once it is there to be clicked."""
+        return self._wait(expected_conditions.element_to_be_clickable((By.XPATH, xpath)), xpath)
+
+    def press(self, words: str) -> None:
+        """A button, by its words or, where it is a picture, by its name."""
+        self.see(f"//button[normalize-space()='{words}' or @aria-label='{words}']").click()
+
+    def field(self, label: str) -> WebElement:
+        """The input beside a label."""
+        beside = "following::*[self::input or self::textarea][1]"
+        return self.see(f"//*[@role='dialog']//label[starts-with(normalize-space(), '{label}')]/{beside}")
+
+    def texts(self, xpath: str) -> list[str]:
+        """What is to be read of these elements."""
+        return [element.text for element in self.browser.find_elements(By.XPATH, xpath) if element.is_displayed()]
+
+    def add_connection(self, conn_id: str) -> None:
+        """The empty form of a new connection of our type."""
+        self.open("connections")
+        self.press("Add Connection")
+        self.see("//input[@name='connection_id']").send_keys(conn_id)
+        self.see("//*[@role='dialog']//input[@role='combobox']").send_keys(TYPE)
+        self.see(f"//*[@role='option'][normalize-space()='{TYPE}']").click()
+
+    def edit_connection(self, conn_id: str) -> None:
+        """The form of a connection that was saved."""
+        self.open("connections")
+        self.see(f"//tr[contains(., '{conn_id}')]//button[@aria-label='Edit Connection']").click()
+
+    def unfold(self, section: str) -> None:
+        """A part of the form; the others fold."""
+        trigger = self.see(f"//*[@role='dialog']//button[normalize-space()='{section}']")
+        if trigger.get_attribute("aria-expanded") != "true":
+            trigger.click()
+
+    def fill(self, typed: dict[str, str]) -> None:
+        """Type into fields of the section that is unfolded, over what is there."""
+        for label, text in typed.items():
+            field = self.field(label)
+            field.send_keys(Keys.CONTROL, "a")
+            field.send_keys(Keys.DELETE, text)
+            self.browser.execute_script("arguments[0].blur()", field)
+
+    def save(self) -> None:
+        self.press("Save")
+        self._wait(
+            expected_conditions.invisibility_of_element_located((By.XPATH, "//*[@role='dialog']")), "the form's end"
+        )
+
+    def _wait(self, condition: Any, what: str) -> Any:
+        try:
+            return WebDriverWait(self.browser, PATIENCE).until(condition)
+        except TimeoutException:
+            text = self.browser.find_element(By.TAG_NAME, "body").text
+            raise AssertionError(f"Not seen on {self.browser.current_url}: {what}. It reads:\n{text}") from None
