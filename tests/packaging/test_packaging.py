@@ -92,7 +92,6 @@ def test_it_says_what_it_is_and_where_it_runs(distribution, installed):
     # An index refuses a licence that is said twice.
     assert not [name for name in classifiers if name.startswith("License ::")]
     assert said["Description-Content-Type"] == "text/markdown"
-    assert EXTRAS <= set(said.get_all("Provides-Extra"))
 
 
 def imported(folder):
@@ -122,9 +121,9 @@ def test_it_requires_what_it_imports_and_nothing_else(distribution, installed):
     assert imported(installed / "airflow_provider_a360" / "api") <= required(distribution)
 
 
-def test_every_requirement_has_a_lower_bound_and_no_upper_one(distribution):
-    bounds = {str(one): {bound.operator for bound in one.specifier} for one in map(Requirement, distribution.requires)}
-    assert bounds == dict.fromkeys(bounds, {">="})
+def test_every_requirement_has_a_lower_bound(distribution):
+    requirements = list(map(Requirement, distribution.requires))
+    assert [str(one) for one in requirements if ">=" not in {bound.operator for bound in one.specifier}] == []
 
 
 def test_airflow_finds_the_provider_its_commands_and_its_examples_in_the_wheel(installed, tmp_path):
