@@ -148,14 +148,21 @@ def run(folder: Path, sandbox: Sandbox, days: list[date]) -> None:
 
 
 def wrong_conversions(account: Account, day: date, file: Path) -> list[str]:
+    names = ("conversion_type", "email", "phone")
     expected = [
-        (row.id, row.element_id, row.email or "", row.phone or "")
+        (row.id, row.element_id, row.conversion_date, row.start_date, *(getattr(row, name) or "" for name in names))
         for flow in account.flows
         for row in flow.conversions_on(day)
     ]
     with file.open(newline="") as lines:
         found = [
-            (int(row["conversion_id"]), int(row["element_id"]), row["email"], row["phone"])
+            (
+                int(row["conversion_id"]),
+                int(row["element_id"]),
+                datetime.fromisoformat(row["conversion_date"]),
+                datetime.fromisoformat(row["start_date"]),
+                *(row[name] for name in names),
+            )
             for row in csv.DictReader(lines)
         ]
     return (
