@@ -1,0 +1,138 @@
+"""The package on every Python with every Airflow.
+
+For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
+nothing conflicts and that Airflow knows the provider and its commands; then install the tests' extra and run the tests.
+Prints a table, and fails unless each pair has passed. A Python that this machine doesn't have is a failure too.
+"""
+
+import argparse
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# A subset that takes a minute or two: of the tests that start Airflow, those that depend most on its version.
+TESTS = [
+    "tests/unit",
+    "tests/property",
+    "tests/packaging",
+    "tests/integration/test_airflow_provider.py",
+    "tests/integration/test_examples.py",
+]
+
+
+class StepError(Exception):
+    """A command ended badly; the log says how."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A Python and an Airflow, in a folder of their own."""
+
+    python: str
+    airflow: str
+    resolution: str
+    folder: Path
+
+    @property
+    def bin(self) -> Path:
+        return self.folder / "venv" / "bin"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def run(self, *command: str) -> str:
+        """What a command prints; one without a path is of the pair's own environment."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "PYTHON"))}
+        env |= {
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "UV_PYTHON_DOWNLOADS": "never",
+            # Everybody finds pyenv's python3.13, but it runs only where it is chosen.
+            "PYENV_VERSION": self.python,
+            "COLUMNS": "200",
+        }
+        executable = command[0] if "/" in command[0] else self.bin / command[0]
+        with self.log.open("a+") as log:
+            log.write(f"$ {' '.join(command)}\n")
+            log.flush()
+            start = log.tell()
+            done = subprocess.run([executable, *command[1:]], env=env, cwd=ROOT, stdout=log, stderr=log, check=False)
+            if done.returncode:
+                raise StepError
+            log.seek(start)
+            return log.read()
+
+    def uv(self, *command: str) -> str:
+        return self.run(sys.executable, "-m", "uv", *command)
+
+    def pip(self, command: str, *arguments: str) -> str:
+        return self.uv("pip", command, "--python", str(self.bin / "python"), *arguments)
+
+    def add(self, package: str) -> None:
+        self.pip("install", "--resolution", self.resolution, package, f"apache-airflow=={self.airflow}.*")
+        self.pip("check")
+
+    def install(self, wheel: Path) -> str:
+        """Returns the version of Airflow that came with it."""
+        self.uv("venv", "--python", self.python, str(self.folder / "venv"))
+        self.add(f"airflow-provider-a360 @ {wheel.as_uri()}")
+        if "airflow-provider-a360" not in self.run("airflow", "providers", "list", "--output", "plain"):
+            raise StepError
+        self.run("airflow", "a360", "--help")
+        return re.findall(r"^apache-airflow==(.+)$", self.pip("freeze"), re.MULTILINE)[0]
+
+    def test(self, wheel: Path, tests: list[str]) -> str:
+        """Returns pytest's own sum."""
+        self.add(f"airflow-provider-a360[dev] @ {wheel.as_uri()}")
+        printed = self.run("pytest", "-p", "no:cacheprovider", *tests)
+        return re.findall(r"^\d+ passed.*(?= in )", printed, re.MULTILINE)[-1]
+
+
+def tried(step, *arguments) -> tuple[bool, str]:
+    """Whether a step went well, and what a cell of the table says of it."""
+    began = time.monotonic()
+    try:
+        passed, outcome = True, step(*arguments)
+    except StepError:
+        passed, outcome = False, "failed"
+    return passed, f"{outcome} ({time.monotonic() - began:.0f} s)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", nargs="+", default=["3.11", "3.12", "3.13"], metavar="X.Y")
+    parser.add_argument("--airflow", nargs="+", default=["3.3"], metavar="X.Y")
+    parser.add_argument("--lowest", action="store_true", help="the oldest dependencies that pyproject.toml allows")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="PATH", help="other tests than the subset")
+    given = parser.parse_args()
+
+    folder = Path(tempfile.mkdtemp(prefix="a360-matrix-"))
+    subprocess.run([sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", folder, ROOT], check=True)
+    (wheel,) = folder.glob("*.whl")
+    rows, all_passed = [], True
+    for python, airflow in itertools.product(given.python, given.airflow):
+        pair = Pair(python, airflow, "lowest-direct" if given.lowest else "highest", folder / f"{python}-{airflow}")
+        pair.folder.mkdir()
+        print(f"Python {python}, Airflow {airflow}: {pair.log}", flush=True)
+        passed, installed = tried(pair.install, wheel)
+        tests = "not run"
+        if passed:
+            passed, tests = tried(pair.test, wheel, given.tests)
+        all_passed = all_passed and passed
+        rows.append((python, airflow, installed, tests))
+
+    print("\n| Python | Airflow | installed | tests |\n|---|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    raise SystemExit(not all_passed)
+
+
+if __name__ == "__main__":
+    main()
