@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from airflow_harness import ROOT, Home, Standalone, connection
+from airflow_rest import Rest
 
 EXAMPLE = "a360_report_on_export"
 PARTITIONED = """
@@ -41,7 +42,13 @@ def account(sandboxes):
 
 
 @pytest.fixture(scope="module")
-def ran(homes, home, account, lake):
+def said():
+    """What Airflow's REST API answers about all of it."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def ran(homes, home, account, lake, said):
     """The example's last run, and a backfill of partitions; with all that their events started."""
     home = Home(homes / "assets", home.as_new)
     dags = home.folder / "dags"
@@ -53,13 +60,15 @@ def ran(homes, home, account, lake):
     env = {
         "AIRFLOW_CONN_A360_DEFAULT": connection(account),
         "A360_DESTINATION": str(lake / "example"),
-        # The API server may come up after the first tasks.
-        "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "5",
-        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "2",
     }
     airflow = Standalone(home, env)
     with airflow:
         airflow.until(lambda: airflow.ended("a360_report", 1) and airflow.ended("downstream", len(DAYS)))
+        rest = Rest(airflow)
+        for dag_id in ("a360_export_for_report", "a360_report", "partitioned"):
+            rest.read_runs(dag_id)
+        rest.ask("/assets/events")
+    said += rest.said
     return airflow
 
 
@@ -98,3 +107,11 @@ def test_each_partition_exports_its_day_and_so_does_what_is_scheduled_on_it(ran,
         assert exported == {key: [str(day)] for day, key in wanted.items()}
     for dataset in ("conversions", "element_stats"):
         assert sorted(path.name for path in (lake / "parts" / dataset).iterdir()) == [f"dt={day}" for day in DAYS]
+
+
+def test_the_rest_api_tells_nothing_personal_and_no_secret_of_an_export(ran, said, sandboxes):
+    uri = event_of(ran, "a360_export_for_report")["uris"][0]
+    # Log, XCom, event and what stands upstream of the report.
+    assert sum(uri in answer for answer in said) >= 4
+    assert any('"rendered_fields":{"flow_ids":"all"' in answer for answer in said)
+    assert not [secret for secret in sandboxes.secrets for answer in said if secret in answer]
