@@ -20,7 +20,7 @@ start = pendulum.datetime(2026, 9, 1, tz="UTC")
 
 with DAG(
     "partitioned", start_date=start, catchup=False,
-    schedule=CronPartitionTimetable({cron!r}, timezone={zone!r}, run_offset=-1),
+    schedule=CronPartitionTimetable("0 6 * * *", timezone="UTC", run_offset=-1),
 ):
     A360ExportConversionsOperator(task_id="export", flow_ids="all", destination={lake!r}, outlets=[exported])
 
@@ -53,7 +53,7 @@ def ran(homes, home, account, lake, said):
     home = Home(homes / "assets", home.as_new)
     dags = home.folder / "dags"
     shutil.copy(ROOT / "example_dags" / f"{EXAMPLE}.py", dags)
-    (dags / "partitioned.py").write_text(PARTITIONED.format(cron="0 6 * * *", zone="UTC", lake=str(lake / "parts")))
+    (dags / "partitioned.py").write_text(PARTITIONED.format(lake=str(lake / "parts")))
     home.run("airflow", "dags", "reserialize")
     span = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:00:00")
     home.run("airflow", "backfill", "create", "--dag-id", "partitioned", *span)
