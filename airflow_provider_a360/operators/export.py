@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
 
 from airflow_provider_a360.api import inputs
 from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_a360.api.days import Days
     from airflow_provider_a360.export.datasets import Dataset
     from airflow_provider_a360.export.job import Manifest
 
@@ -60,6 +61,9 @@ class _A360ExportOperator(BaseOperator):
     def execute(self, context: Context) -> Manifest:
         """Export the run's days; returns the manifest.
 
+        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. A partitioned run's
+        event has its partition from Airflow.
+
         Raises: AirflowSkipException for an empty list of flows and for a run that crosses no UTC midnight;
             AirflowFailException for what a retry can't mend; A360Error for what it might.
         """
@@ -84,11 +88,15 @@ class _A360ExportOperator(BaseOperator):
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
                 how = [context["ti"].max_tries, *(getattr(self, name) for name in self.template_fields)]
                 ledger = Ledger(store, str(how))
-            return job.run(hook.get_conn(), ledger)
+            manifest = job.run(hook.get_conn(), ledger)
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(_event(manifest, days))
+        return manifest
 
     @abstractmethod
     def _dataset(self) -> Dataset:
@@ -97,6 +105,15 @@ class _A360ExportOperator(BaseOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """What is done to each row."""
         return lambda row: row
+
+
+def _event(manifest: Manifest, days: Days) -> dict[str, Any]:
+    """What a DAG that is scheduled on an asset learns of the export."""
+    return {
+        "rows": manifest["rows"],
+        "days": [str(day) for day in days],
+        "uris": [file["uri"] for file in manifest["files"]],
+    }
 
 
 class A360ExportConversionsOperator(_A360ExportOperator):

@@ -6,9 +6,9 @@ import asyncio
 import contextvars
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from airflow.providers.common.compat.connection import get_async_connection
@@ -19,6 +19,8 @@ from airflow_provider_a360.api.errors import PERMANENT
 from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
+
+R = TypeVar("R")
 
 
 class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,13 +84,12 @@ class A360FlowQueueTrigger(BaseTrigger):
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros)
         try:
-            settings = settings_of(await get_async_connection(self.a360_conn_id))
-            loop = asyncio.get_running_loop()
+            connection = await get_async_connection(self.a360_conn_id)
+            # Reading its extra tells Airflow what to mask there, by a call that blocks.
+            settings = await _in_thread(settings_of, connection)
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
-                # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
-                here = contextvars.copy_context()
-                if counts := await loop.run_in_executor(_POLLS, here.run, _poll, watch, settings):
+                if counts := await _in_thread(_poll, watch, settings):
                     return QueueEvent("drained", counts=counts)
         except (*PERMANENT, A360FlowPausedError) as error:
             return QueueEvent("failed", message=str(error))
@@ -98,6 +99,13 @@ class A360FlowQueueTrigger(BaseTrigger):
 # Requests block, so they go to threads: the account's limit is far below what threads carry. They have a pool of their
 # own, as a thousand sensors that wait for one account's pace would take every thread that other triggers need.
 _POLLS = ThreadPoolExecutor(8, thread_name_prefix="a360-poll")
+
+
+async def _in_thread(call: Callable[..., R], *args: Any) -> R:
+    """What a call that blocks returns; the loop goes on meanwhile."""
+    # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
+    here = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_POLLS, here.run, call, *args)
 
 
 def _poll(watch: QueueWatch, settings: Settings) -> dict[str, int | None] | None:

@@ -312,6 +312,9 @@ class Standalone:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": worker_logs,
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_logs,
+            # On a busy machine the API server comes up long after the first tasks.
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "60",
+            "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "2",
         }
 
     def __enter__(self) -> Self:

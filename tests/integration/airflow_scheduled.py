@@ -1,4 +1,4 @@
-"""What a real scheduler and triggerer run, once for all tests: every wait of the sensor, and a week's backfill."""
+"""What a real scheduler and triggerer run, once for all tests: every wait of the sensor, and a week's backfills."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from airflow_backfills import Backfills
 from airflow_harness import Answer, Home, Sandboxes, Standalone, connection
 
-from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 from airflow_provider_a360.sandbox.server import Sandbox
 
@@ -70,17 +70,11 @@ WEEK = [WEEK_ENDS - timedelta(days=number) for number in reversed(range(7))]
 
 @dataclass
 class Scheduled:
-    """What has been run; `lake` is where the exports of `account` are, `sandboxes` those of the waits."""
+    """What has been run; `sandboxes` are those of the waits."""
 
     airflow: Standalone
     sandboxes: dict[str, Sandbox]
-    account: Account
-    lake: Path
-
-    def backfill(self, *options: str) -> None:
-        """Queue the week's runs. While no scheduler runs: SQLite lets only one of them write."""
-        dates = ("--from-date", str(WEEK[0]), "--to-date", str(WEEK[-1]))
-        self.airflow.home.run("airflow", "backfill", "create", "--dag-id", "exports", *dates, *options)
+    backfills: Backfills
 
 
 @contextmanager
@@ -96,22 +90,15 @@ def all_run(home: Home, lake: Path, sandboxes: Sandboxes) -> Iterator[Scheduled]
         for name in WAITS
         for mode, how in MODES.items()
     ]
-    exports = f"""
-        A360ExportConversionsOperator(task_id="conversions", flow_ids="all", destination={str(lake)!r})
-        A360ExportElementStatsOperator(
-            task_id="stats", flow_ids={MAIN_FLOW}, destination={str(lake)!r}, file_format="csv.gz"
-        )
-    """
     home.dag("waits", "\n".join(waits), schedule='"@once"')
-    home.dag("exports", exports)
+    backfills = Backfills.prepare(home, lake, sandboxes, WEEK)
     home.run("airflow", "dags", "reserialize")
-    present = sandboxes.start(clock=None)
     env = {f"AIRFLOW_CONN_{task_id.upper()}": connection(sandbox) for task_id, sandbox in asked.items()}
-    airflow = Standalone(home, env | {"AIRFLOW_CONN_A360_DEFAULT": connection(present)})
-    scheduled = Scheduled(airflow, asked, present.account, lake)
-    scheduled.backfill()
+    airflow = Standalone(home, env | backfills.env)
+    backfills.create("exports")
+    backfills.create("refused")
     with airflow:
-        airflow.until(lambda: airflow.ended("waits", 1) and airflow.ended("exports", len(WEEK)))
+        airflow.until(lambda: airflow.ended("waits", 1) and backfills.ended(airflow))
         # The scheduler looks every half minute whether a backfill is complete; until then there can't be another.
         airflow.until(lambda: not airflow.query("SELECT id FROM backfill WHERE completed_at IS NULL"))
-    yield scheduled
+    yield Scheduled(airflow, asked, backfills)

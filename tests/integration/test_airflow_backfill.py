@@ -1,35 +1,58 @@
-"""A backfill by a real scheduler."""
+"""Backfills by a real scheduler, several runs at once: complete, and again after failures and after successes."""
 
-import json
-
-from airflow_scheduled import WEEK
-
-from airflow_provider_a360.sandbox.example import MAIN_FLOW
+import pytest
+from airflow_backfills import contents, moments
 
 
-def files_of(folder):
-    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+@pytest.fixture(scope="module")
+def backfills(scheduled):
+    return scheduled.backfills
 
 
-def test_a_backfill_exports_every_day_of_the_week_complete_and_again_the_same_bytes(scheduled):
-    airflow, lake = scheduled.airflow, scheduled.lake
-    files = files_of(lake)
-    assert {f"conversions/dt={day}/all.jsonl" for day in WEEK} <= files.keys()
-    assert {f"element_stats/dt={day}/flow-{MAIN_FLOW}.csv.gz" for day in WEEK} <= files.keys()
-    for day in WEEK:
-        rows = [json.loads(line) for line in files[f"conversions/dt={day}/all.jsonl"].read_text().splitlines()]
-        counted = [row.id for flow in scheduled.account.flows for row in flow.conversions_on(day)]
-        assert sorted(row["conversion_id"] for row in rows) == sorted(counted)
-    before = {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in files.items()}
-    runs = airflow.query("SELECT count(*) FROM dag_run WHERE dag_id = 'exports'")[0][0]
+@pytest.fixture(scope="module")
+def refused(scheduled, backfills):
+    """The days that the service refused."""
+    return backfills.refused_days(scheduled.airflow)
 
-    scheduled.backfill("--reprocess-behavior", "completed")
-    with airflow:
-        airflow.until(lambda: airflow.ended("exports", runs))
 
-    after = {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in files_of(lake).items()}
-    assert {name: content for name, (content, _) in after.items()} == {
-        name: content for name, (content, _) in before.items()
+@pytest.fixture(scope="module")
+def before(scheduled, backfills, refused):
+    """The files of each DAG after its backfill: bytes, and when they were written."""
+    return {
+        dag_id: (contents(backfills.files(dag_id)), moments(backfills.files(dag_id)))
+        for dag_id in ("exports", "refused")
     }
-    week = [name for name in after if any(str(day) in name for day in WEEK)]
-    assert all(after[name][1] > before[name][1] for name in week)
+
+
+@pytest.fixture(scope="module")
+def reprocessed(scheduled, backfills, before):
+    """The same days once more: the failed runs of one DAG, all runs of the other."""
+    backfills.create("refused", "--reprocess-behavior", "failed")
+    backfills.create("exports", "--reprocess-behavior", "completed")
+    with scheduled.airflow as airflow:
+        airflow.until(lambda: backfills.ended(airflow))
+
+
+def test_a_backfill_exports_every_day_complete_and_none_of_its_neighbours_rows(scheduled, backfills, before):
+    assert backfills.most_at_once(scheduled.airflow) > 1
+    backfills.check_conversions("exports")
+    backfills.check_element_stats()
+
+
+def test_a_refused_run_leaves_no_file_and_the_others_theirs(backfills, refused, before):
+    assert refused
+    backfills.check_conversions("refused", [day for day in backfills.days if day not in refused])
+
+
+def test_the_failed_runs_alone_are_run_again_and_the_span_is_complete(scheduled, backfills, before, reprocessed):
+    assert backfills.refused_days(scheduled.airflow) == set()
+    backfills.check_conversions("refused")
+    _, written = before["refused"]
+    assert written.items() <= moments(backfills.files("refused")).items()
+
+
+def test_completed_runs_are_run_again_and_write_the_same_bytes(backfills, before, reprocessed):
+    held, written = before["exports"]
+    files = backfills.files("exports")
+    assert contents(files) == held
+    assert all(moment > written[name] for name, moment in moments(files).items())

@@ -1,0 +1,120 @@
+"""Exports with outlets by a real scheduler: the assets' events, and what is scheduled on them."""
+
+import json
+import shutil
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from airflow_harness import ROOT, Home, Standalone, connection
+from airflow_rest import Rest
+
+EXAMPLE = "a360_report_on_export"
+PARTITIONED = """
+import pendulum
+from airflow.sdk import DAG, Asset, CronPartitionTimetable, PartitionedAssetTimetable
+
+from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
+
+exported = Asset("exported")
+start = pendulum.datetime(2026, 9, 1, tz="UTC")
+
+with DAG(
+    "partitioned", start_date=start, catchup=False,
+    schedule=CronPartitionTimetable("0 6 * * *", timezone="UTC", run_offset=-1),
+):
+    A360ExportConversionsOperator(task_id="export", flow_ids="all", destination={lake!r}, outlets=[exported])
+
+with DAG("downstream", schedule=PartitionedAssetTimetable(assets=exported)):
+    A360ExportElementStatsOperator(task_id="export", flow_ids="all", destination={lake!r})
+"""
+LAST = datetime.now(UTC).date() - timedelta(days=3)
+DAYS = [LAST - timedelta(days=back) for back in (2, 1, 0)]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="module")
+def account(sandboxes):
+    return sandboxes.start(clock=None)
+
+
+@pytest.fixture(scope="module")
+def said():
+    """What Airflow's REST API answers about all of it."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def ran(homes, home, account, lake, said):
+    """The example's last run; a backfill of partitions, and the last one; with all that their events started."""
+    home = Home(homes / "assets", home.as_new)
+    dags = home.folder / "dags"
+    shutil.copy(ROOT / "example_dags" / f"{EXAMPLE}.py", dags)
+    (dags / "partitioned.py").write_text(PARTITIONED.format(lake=str(lake / "parts")))
+    home.run("airflow", "dags", "reserialize")
+    span = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:00:00")
+    home.run("airflow", "backfill", "create", "--dag-id", "partitioned", *span)
+    env = {
+        "AIRFLOW_CONN_A360_DEFAULT": connection(account),
+        "A360_DESTINATION": str(lake / "example"),
+    }
+    airflow = Standalone(home, env)
+    with airflow:
+        airflow.until(lambda: airflow.ended("a360_report", 1) and airflow.ended("downstream", len(DAYS) + 1))
+        rest = Rest(airflow)
+        for dag_id in ("a360_export_for_report", "a360_report", "partitioned"):
+            rest.read_runs(dag_id)
+        rest.ask("/assets/events")
+    said += rest.said
+    return airflow
+
+
+def event_of(airflow, dag_id):
+    ((extra,),) = airflow.query("SELECT extra FROM asset_event WHERE source_dag_id = ?", dag_id)
+    return json.loads(extra)
+
+
+def test_an_exports_event_tells_its_rows_days_and_uris(ran, account, lake):
+    manifest = ran.task("a360_export_for_report", "conversions").returned
+    (file,) = [path for path in (lake / "example").rglob("*") if path.is_file()]
+    day = file.parent.name.removeprefix("dt=")
+    rows = len(file.read_text().splitlines())
+    assert event_of(ran, "a360_export_for_report") == {"rows": rows, "days": [day], "uris": [f"file://{file}"]}
+    counted = sum(len(flow.conversions_on(date.fromisoformat(day))) for flow in account.account.flows)
+    assert manifest["rows"] == rows == counted > 0
+
+
+def test_a_report_that_is_scheduled_on_the_asset_reads_them(ran):
+    event = event_of(ran, "a360_export_for_report")
+    assert ran.task("a360_report", "report").state == "success"
+    log = ran.log("a360_report", "report")
+    assert f"{event['rows']} conversions of {event['days'][0]}:" in log
+    assert event["uris"][0] in log
+
+
+def test_each_partition_exports_its_day_and_so_does_what_is_scheduled_on_it(ran, lake):
+    exported = {}
+    for dag_id in ("partitioned", "downstream"):
+        returned = ran.query(
+            "SELECT run.partition_key, xcom.value FROM dag_run run JOIN xcom USING (dag_id, run_id)"
+            " WHERE dag_id = ? AND key = 'return_value'",
+            dag_id,
+        )
+        exported[dag_id] = {key: [file["day"] for file in json.loads(value)["files"]] for key, value in returned}
+    assert exported["partitioned"] == exported["downstream"]
+    assert exported["partitioned"].keys() > {f"{day}T06:00:00" for day in DAYS}
+    assert all(days == [key[:10]] for key, days in exported["partitioned"].items())
+    for dataset in ("conversions", "element_stats"):
+        landed = {path.name for path in (lake / "parts" / dataset).iterdir()}
+        assert landed == {f"dt={key[:10]}" for key in exported["partitioned"]}
+
+
+def test_the_rest_api_tells_nothing_personal_and_no_secret_of_an_export(ran, said, sandboxes):
+    uri = event_of(ran, "a360_export_for_report")["uris"][0]
+    # Log, XCom, event and what stands upstream of the report.
+    assert sum(uri in answer for answer in said) >= 4
+    assert any('"rendered_fields":{"flow_ids":"all"' in answer for answer in said)
+    assert not [secret for secret in sandboxes.secrets for answer in said if secret in answer]
