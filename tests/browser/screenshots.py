@@ -1,7 +1,7 @@
 """Pictures of Airflow's pages with this provider: `python tests/browser/screenshots.py FOLDER`.
 
 An Airflow of its own, with the examples as its DAGs and the sandbox as their account; the connection is typed in on its
-page. The daily example runs once, and so do those that make an asset or wait for one. Takes two minutes.
+page. The daily example runs once, and so do those that make an asset or wait for one. Takes some minutes.
 """
 
 import argparse
@@ -94,6 +94,8 @@ def run(server: Server) -> tuple[set[str], dict[int, str]]:
     for dag_id in sorted({DAILY, *around}, reverse=True):
         server.rest("PATCH", f"dags/{dag_id}", is_paused=False)
     server.until(lambda: all(server.ended(dag_id, 1) for dag_id in {DAILY, *around}))
+    for run_of, state in server.query("SELECT dag_id, state FROM dag_run ORDER BY dag_id"):
+        print(f"{run_of}: {state}", flush=True)
     return around, {asset["id"]: asset["name"] for asset in assets}
 
 
