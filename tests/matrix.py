@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# A subset that takes a minute or two: of the tests that start Airflow, those that depend most on its version.
+# A subset that takes a few minutes: of the tests that start Airflow, those that depend most on its version.
 TESTS = [
     "tests/unit",
     "tests/property",
@@ -79,18 +79,18 @@ class Pair:
         self.pip("install", "--resolution", self.resolution, package, f"apache-airflow=={self.airflow}.*")
         self.pip("check")
 
-    def install(self, wheel: Path) -> str:
+    def install(self, package: Path) -> str:
         """Returns the version of Airflow that came with it."""
         self.uv("venv", "--python", self.python, str(self.folder / "venv"))
-        self.add(f"airflow-provider-a360 @ {wheel.as_uri()}")
+        self.add(f"airflow-provider-a360 @ {package.as_uri()}")
         if "airflow-provider-a360" not in self.run("airflow", "providers", "list", "--output", "plain"):
             raise StepError
         self.run("airflow", "a360", "--help")
         return re.findall(r"^apache-airflow==(.+)$", self.pip("freeze"), re.MULTILINE)[0]
 
-    def test(self, wheel: Path, tests: list[str]) -> str:
+    def test(self, package: Path, tests: list[str]) -> str:
         """Returns pytest's own sum."""
-        self.add(f"airflow-provider-a360[dev] @ {wheel.as_uri()}")
+        self.add(f"airflow-provider-a360[dev] @ {package.as_uri()}")
         printed = self.run("pytest", "-p", "no:cacheprovider", *tests)
         return re.findall(r"^\d+ passed.*(?= in )", printed, re.MULTILINE)[-1]
 
@@ -115,16 +115,19 @@ def main() -> None:
 
     folder = Path(tempfile.mkdtemp(prefix="a360-matrix-"))
     subprocess.run([sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", folder, ROOT], check=True)
-    (wheel,) = folder.glob("*.whl")
+    # Of a wheel's own dependencies uv takes the newest all the same; of a source tree's, the oldest.
+    package = ROOT if given.lowest else next(folder.glob("*.whl"))
     rows, all_passed = [], True
     for python, airflow in itertools.product(given.python, given.airflow):
         pair = Pair(python, airflow, "lowest-direct" if given.lowest else "highest", folder / f"{python}-{airflow}")
         pair.folder.mkdir()
         print(f"Python {python}, Airflow {airflow}: {pair.log}", flush=True)
-        passed, installed = tried(pair.install, wheel)
+        passed, installed = tried(pair.install, package)
         tests = "not run"
         if passed:
-            passed, tests = tried(pair.test, wheel, given.tests)
+            passed, tests = tried(pair.test, package, given.tests)
+        if not passed:
+            print("\n".join(pair.log.read_text().splitlines()[-15:]), flush=True)
         all_passed = all_passed and passed
         rows.append((python, airflow, installed, tests))
 
