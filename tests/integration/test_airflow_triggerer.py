@@ -104,7 +104,7 @@ def ran(homes, home, sandboxes):
         polled_on(*WAITS)
         rest = Rest(airflow)
         for name in WAITS:
-            rest.read_runs(name)
+            rest.read_runs(name, logs=False)
         seen = trigger("goes_on")
         end_triggerer(airflow)
         with another_triggerer(home) as output:
@@ -113,7 +113,7 @@ def ran(homes, home, sandboxes):
             (run,) = rest.ask("/dags/given_up/dagRuns")["dag_runs"]
             run_id = run["dag_run_id"].replace("+", "%2B")
             rest.ask(f"/dags/given_up/dagRuns/{run_id}", "PATCH", {"state": "failed"})
-            airflow.until(lambda: "cancelled by user action" in output.read_text())
+            airflow.until(lambda: "cancelled by user action" in airflow.log("given_up", "wait"))
             polls_given_up = [polls(asked["given_up"])]
             polled_on("goes_on")
             polls_given_up.append(polls(asked["given_up"]))
@@ -141,8 +141,10 @@ def test_a_wait_whose_run_is_marked_failed_polls_no_longer(ran):
 def test_neither_an_end_of_the_triggerer_nor_of_a_wait_is_logged_as_an_error(ran):
     lines = (ran.airflow.home.folder / "output" / "standalone.log").read_text().splitlines()
     printed = [line for line in lines if line.startswith("triggerer")] + ran.printed.splitlines()
-    assert any("trigger completed" in line for line in printed)
-    logged = "\n".join([*printed, *(ran.airflow.log(name, "wait") for name in WAITS)])
+    assert any("Exiting gracefully" in line for line in printed)
+    logs = [ran.airflow.log(name, "wait") for name in WAITS]
+    assert all("trigger completed" in log for log in logs)
+    logged = "\n".join([*printed, *logs])
     for sign in ("Traceback", "[error", '"level":"error"', "[critical"):
         assert sign not in logged
 
