@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
+from airflow_provider_a360.api import auth
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# What a connection holds, Airflow masks by itself; a token that is had for it, only when it is told.
+auth.announce = mask_secret
 
 _NUMBERS: Mapping[str, type[int | float]] = {
     "requests_per_second": float,

@@ -3,9 +3,40 @@
 import re
 
 import pytest
+from airflow_harness import Home, Standalone, connection
 
 ADDRESS = re.compile(rb"[\w.+-]{2,}@[\w-]+\.[\w.-]+")
 BEARER = re.compile(rb"(?i)bearer\s+[\w.~+/-]{8,}")
+
+
+# What no task should do, and what a library's debugging might.
+SHOUTS = """
+@task
+def shout():
+    import logging
+
+    from airflow_provider_a360.hooks.a360 import A360Hook
+
+    hook = A360Hook()
+    list(hook.flows())
+    token = hook.get_conn()._transport._credentials._token
+    logging.getLogger("careless").warning("Logged: %s.", token)
+    print(f"Printed: {token}.")
+
+shout()
+"""
+
+
+def test_a_token_is_masked_in_the_log_of_a_task_that_shouts_it(tmp_path, home, sandbox):
+    # A home apart: Airflow masks a task's log, but not what the scheduler prints of it.
+    home = Home(tmp_path / "shouting", home.as_new)
+    home.dag("shouts", SHOUTS, schedule='"@once"')
+    home.run("airflow", "dags", "reserialize")
+    with Standalone(home, {"AIRFLOW_CONN_A360_DEFAULT": connection(sandbox)}) as airflow:
+        airflow.until(lambda: airflow.ended("shouts", 1))
+    log = airflow.log("shouts", "shout")
+    assert "Logged: ***." in log
+    assert "Printed: ***." in log
 
 
 @pytest.mark.last
