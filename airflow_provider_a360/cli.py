@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from airflow_provider_a360.hooks import DEFAULT_CONN_ID
+
 _HELP = "SendPulse Automation 360"
-_CONN_ID = "a360_default"
 _ACCOUNT = "airflow_provider_a360.cli_account"
 
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _commands() -> tuple[ActionCommand, ...]:
-    conn_id = Arg(("--conn-id",), default=_CONN_ID, help=f"the connection (default: {_CONN_ID})")
+    conn_id = Arg(("--conn-id",), default=DEFAULT_CONN_ID, help=f"the connection (default: {DEFAULT_CONN_ID})")
     return (
         ActionCommand(
             name="demo",
@@ -51,7 +52,14 @@ def _commands() -> tuple[ActionCommand, ...]:
             name="check",
             help="Ask a connection's account for its flows, and say what is wrong if it can't be asked",
             func=lazy_load_command(f"{_ACCOUNT}.check"),
-            args=(Arg(("conn_id",), nargs="?", default=_CONN_ID, help=f"the connection (default: {_CONN_ID})"),),
+            args=(
+                Arg(
+                    ("conn_id",),
+                    nargs="?",
+                    default=DEFAULT_CONN_ID,
+                    help=f"the connection (default: {DEFAULT_CONN_ID})",
+                ),
+            ),
         ),
         ActionCommand(
             name="flows",

@@ -14,6 +14,7 @@ from airflow_provider_a360.api import auth
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
+from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class A360Hook(BaseHook):
     """
 
     conn_name_attr = "a360_conn_id"
-    default_conn_name = "a360_default"
+    default_conn_name = DEFAULT_CONN_ID
     conn_type = "a360"
     hook_name = "SendPulse Automation 360"
 

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_a360.api import inputs
 from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
-from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_a360.api.days import Days
     from airflow_provider_a360.export.datasets import Dataset
     from airflow_provider_a360.export.job import Manifest
+    from airflow_provider_a360.hooks.a360 import A360Hook
 
 
 class _A360ExportOperator(BaseOperator):
@@ -71,6 +72,7 @@ class _A360ExportOperator(BaseOperator):
         from airflow_provider_a360.export.job import Job  # noqa: PLC0415
         from airflow_provider_a360.export.ledger import Ledger  # noqa: PLC0415
         from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
+        from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
         try:
             flow_ids = inputs.identifiers(self.flow_ids)
@@ -154,7 +156,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
         last_day: Any = None,
         lookback_days: Any = None,
         personal_data: str = "keep",
-        a360_conn_id: str = A360Hook.default_conn_name,
+        a360_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -219,7 +221,7 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
         first_day: Any = None,
         last_day: Any = None,
         lookback_days: Any = None,
-        a360_conn_id: str = A360Hook.default_conn_name,
+        a360_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(
