@@ -21,7 +21,7 @@ from airflow_provider_a360.api.records import Record
 
 FileFormat = Literal["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 
-_PARQUET_BLOCK = 1 << 22
+_PARQUET_BLOCK = 1 << 21
 """Bytes of JSON lines in a row group."""
 
 
@@ -96,16 +96,13 @@ def _write_parquet(lines: Path, target: Path, row_type: type[Record]) -> None:
     schema = pa.schema([(name, _arrow_type(pa, hint)) for name, hint in _columns(row_type)])
     # Arrow's reader takes no days, only strings that can be cast to them.
     as_read = pa.schema([(field.name, pa.string() if field.type == pa.date32() else field.type) for field in schema])
-    with pa.parquet.ParquetWriter(target, schema) as writer:
-        if lines.stat().st_size == 0:
-            return
-        batches = pa.json.open_json(
-            lines,
-            read_options=pa.json.ReadOptions(block_size=_PARQUET_BLOCK, use_threads=False),
-            parse_options=pa.json.ParseOptions(explicit_schema=as_read, unexpected_field_behavior="error"),
-        )
-        for batch in batches:
-            writer.write_batch(batch.cast(schema))
+    read = pa.json.ReadOptions(use_threads=False, block_size=2 * _PARQUET_BLOCK)
+    parse = pa.json.ParseOptions(explicit_schema=as_read, unexpected_field_behavior="error")
+    # Block by block: Arrow's own stream of a file reads ahead of the writer without a bound.
+    with pa.parquet.ParquetWriter(target, schema) as writer, lines.open("rb") as source:
+        while block := b"".join(source.readlines(_PARQUET_BLOCK)):
+            rows = pa.json.read_json(pa.BufferReader(block), read_options=read, parse_options=parse)
+            writer.write_table(rows.cast(schema))
 
 
 def _columns(row_type: type[Record]) -> Iterator[tuple[str, type]]:
