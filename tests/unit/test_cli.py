@@ -317,6 +317,7 @@ print(*sorted(set(sys.modules) - before))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == [
         "airflow_provider_a360.cli",
+        "airflow_provider_a360.hooks",
         "airflow_provider_a360.sandbox",
         "airflow_provider_a360.sandbox.knobs",
     ]
