@@ -26,6 +26,7 @@ from airflow_provider_a360.api.errors import (
     A360TransientError,
 )
 from airflow_provider_a360.api.pace import Pace
+from airflow_provider_a360.api.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ class Transport:
         body: Mapping[str, str | int] | None = None,
         deadline: float = CALL_DEADLINE,
     ) -> Any:
-        """The decoded JSON of the answer to one request.
+        """The decoded JSON of the answer to a request.
 
         Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out, a broken connection or a body that
         is not whole JSON, for at most `deadline` seconds. A 401 draws a new token and a replay; others only where that
@@ -82,11 +83,12 @@ class Transport:
 
         Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
         """
+        request = Request(method, path, params, body)
         until = time.monotonic() + deadline
 
         def ask(token_body: dict[str, str]) -> Any:
             try:
-                return self._send("POST", TOKEN_PATH, None, token_body, None, until)
+                return self._send(Request("POST", TOKEN_PATH, body=token_body), None, until)
             except (A360RequestError, A360NoDataError) as refused:
                 # The token endpoint says 400 or 404 for what is a matter of credentials or of the base URL.
                 raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
@@ -97,7 +99,7 @@ class Transport:
                 while True:
                     bearer = self._credentials.bearer(ask)
                     try:
-                        answer = self._send(method, path, params, body, bearer, until)
+                        answer = self._send(request, bearer, until)
                     except A360AuthError:
                         replays -= 1
                         if not self._credentials.renew(bearer) or replays < 0:
@@ -127,22 +129,14 @@ class Transport:
                 self._pace.refused(wait)
         return wait
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None,
-        body: Mapping[str, str | int] | None,
-        bearer: str | None,
-        until: float,
-    ) -> Any:
+    def _send(self, request: Request, bearer: str | None, until: float) -> Any:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         self._pace.wait()
         with self._counting:
             self.requests += 1
         try:
-            with self._wire.ask(method, path, params, body, bearer) as response:
+            with self._wire.ask(request, bearer) as response:
                 # Time spent waiting for the pace is not the answer's fault.
                 content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
         except (HTTPError, OSError) as error:
@@ -151,15 +145,15 @@ class Transport:
                     f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own "
                     "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
                 ) from None
-            raise self._no_answer(method, path, error) from None
-        return answers.read(method, path, response.status, response.headers, content)
+            raise self._no_answer(request, error) from None
+        return answers.read(request.method, request.path, response.status, response.headers, content)
 
-    def _no_answer(self, method: str, path: str, error: Exception) -> A360TransientError:
+    def _no_answer(self, request: Request, error: Exception) -> A360TransientError:
         """Why none came, in words of ours: the error's own may hold a proxy's password."""
         text = repr(error)
         why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
         reason = f"no answer from {self._settings.base_url} ({why}); check the connection's host and the network"
-        return A360TransientError(method, path, None, reason)
+        return A360TransientError(request.method, request.path, None, reason)
 
 
 _WHY = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_a360 import __version__
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.request import Request
 from airflow_provider_a360.api.settings import Settings
 
 
@@ -49,14 +49,7 @@ class Wire(HTTPAdapter):
         self._headers = dict(request.headers)
         self._timeout = urllib3.Timeout(connect=settings.connect_timeout, read=settings.read_timeout)
 
-    def ask(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str | int] | None,
-        body: Mapping[str, str | int] | None,
-        bearer: str | None,
-    ) -> urllib3.BaseHTTPResponse:
+    def ask(self, request: Request, bearer: str | None) -> urllib3.BaseHTTPResponse:
         """The answer, its body still to be read; redirects are not followed.
 
         Raises: urllib3's HTTPError and OSError.
@@ -64,12 +57,12 @@ class Wire(HTTPAdapter):
         headers = {**self._headers}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
-        if body is not None:
+        if request.body is not None:
             headers["Content-Type"] = "application/json"
         return self._pool.urlopen(
-            method,
-            self._base + path + (f"?{urlencode(params)}" if params else ""),
-            body=None if body is None else msgspec.json.encode(body),
+            request.method,
+            self._base + request.path + (f"?{urlencode(request.params)}" if request.params else ""),
+            body=None if request.body is None else msgspec.json.encode(request.body),
             headers=headers,
             timeout=self._timeout,
             retries=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,9 +124,11 @@ class Job:
 
     def _publish(self, batch: Batch, stem: str, progress: Progress) -> list[PublishedFile]:
         dataset = self.dataset
-        with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder:
+        with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
             staged = {
-                days.first: Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key)
+                days.first: open_files.enter_context(
+                    closing(Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
+                )
                 for days in batch.files
             }
             for key, row in batch.rows:

@@ -42,9 +42,13 @@ class Staged:
         self._out.write(self._encode(row) + b"\n")
         self.rows += 1
 
+    def close(self) -> None:
+        """No row comes any more."""
+        self._out.close()
+
     def lines(self) -> Path:
         """The finished file."""
-        self._out.close()
+        self.close()
         if not self._in_order:
             self._sort()
             self._in_order = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -62,7 +63,11 @@ def settings_of(connection: Connection) -> Settings:
 
 
 def _extra(connection: Connection) -> Mapping[str, Any]:
-    extra: Any = connection.extra_dejson
+    # Not extra_dejson: that tells Airflow what to mask, by a call that would hold the triggerer's loop.
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        raise A360ConfigError("The connection's extra is not valid JSON; it must be a JSON object.") from None
     if not isinstance(extra, dict):
         raise A360ConfigError(f"The connection's extra is a {type(extra).__name__}; it must be a JSON object.")
     return extra
@@ -149,6 +154,8 @@ class A360Hook(BaseHook):
         secret = _extra(self._connection).get(_SECRET)
         if not isinstance(secret, str | None):
             raise A360ConfigError(f"{_SECRET} is no text in the connection's extra: put it in quotes.")
+        if secret:
+            mask_secret(secret)
         return secret or None
 
     @functools.cached_property

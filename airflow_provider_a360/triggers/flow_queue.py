@@ -41,7 +41,6 @@ class A360FlowQueueTrigger(BaseTrigger):
         anew doesn't wait longer.
     :param settle_polls: how many polls in a row must show 0.
     :param fail_if_paused: whether a paused flow with contacts in its queue ends the wait.
-    :param zeros: how many polls in a row have shown 0 so far.
     """
 
     def __init__(
@@ -53,7 +52,6 @@ class A360FlowQueueTrigger(BaseTrigger):
         deadline: float,
         settle_polls: int = 1,
         fail_if_paused: bool = False,
-        zeros: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.a360_conn_id = a360_conn_id
@@ -62,19 +60,10 @@ class A360FlowQueueTrigger(BaseTrigger):
         self.deadline = deadline
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
-        self.zeros = zeros
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What the triggerer rebuilds it from: ids and numbers, no secret."""
-        fields = (
-            "a360_conn_id",
-            "flow_id",
-            "poll_interval",
-            "deadline",
-            "settle_polls",
-            "fail_if_paused",
-            "zeros",
-        )
+        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -82,11 +71,9 @@ class A360FlowQueueTrigger(BaseTrigger):
         yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> QueueEvent:
-        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros)
+        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
         try:
-            connection = await get_async_connection(self.a360_conn_id)
-            # Reading its extra tells Airflow what to mask there, by a call that blocks.
-            settings = await _in_thread(settings_of, connection)
+            settings = settings_of(await get_async_connection(self.a360_conn_id))
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
                 if counts := await _in_thread(_poll, watch, settings):

@@ -3,15 +3,17 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import requests
 from airflow_harness import Home, Standalone
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -90,16 +92,7 @@ class Server(Standalone):
         if not self._alone:
             super().__enter__()
         else:
-            with (self.home.folder / "output" / "standalone.log").open("a") as output:
-                self._process = subprocess.Popen(
-                    [Path(sys.executable).with_name("airflow"), "api-server", "--apps", "core"],
-                    env=self.home.env,
-                    cwd=self.home.folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
+            self._process = self.home.start("api-server", "--apps", "core", output="standalone.log")
         try:
             self.until(self._answers)
         except BaseException:
@@ -169,13 +162,22 @@ class Pages:
     def edit_connection(self, conn_id: str) -> None:
         """The form of a connection that was saved."""
         self.open("connections")
-        self.see(f"//tr[contains(., '{conn_id}')]//button[@aria-label='Edit Connection']").click()
+        button = f"//tr[contains(., '{conn_id}')]//button[@aria-label='Edit Connection']"
+
+        def opened(browser: Chrome) -> bool:
+            # The table is drawn again when its rows have come; a click before that is lost.
+            if not browser.find_elements(By.XPATH, "//*[@role='dialog']"):
+                self.see(button).click()
+            return self._at_rest(browser)
+
+        self._wait(opened, f"the form of {conn_id}")
 
     def unfold(self, section: str) -> None:
         """A part of the form; the others fold."""
         trigger = self.see(f"//*[@role='dialog']//button[normalize-space()='{section}']")
         if trigger.get_attribute("aria-expanded") != "true":
             trigger.click()
+        self._wait(self._at_rest, f"{section}, unfolded")
 
     def fill(self, typed: dict[str, str]) -> None:
         """Type into fields of the section that is unfolded, over what is there."""
@@ -191,9 +193,21 @@ class Pages:
             expected_conditions.invisibility_of_element_located((By.XPATH, "//*[@role='dialog']")), "the form's end"
         )
 
+    @staticmethod
+    def _at_rest(browser: Chrome) -> bool:
+        """Whether a form is to be seen, and nothing in it unfolds or fades in any more."""
+        return browser.execute_script(
+            "const form = document.querySelector('[role=dialog]');"
+            "return form !== null && form.getAnimations({subtree: true}).every(one => one.playState !== 'running')"
+        )
+
     def _wait(self, condition: Any, what: str) -> Any:
         try:
-            return WebDriverWait(self.browser, PATIENCE).until(condition)
+            return WebDriverWait(
+                self.browser,
+                PATIENCE,
+                ignored_exceptions=(StaleElementReferenceException, ElementClickInterceptedException),
+            ).until(condition)
         except TimeoutException:
             text = self.browser.find_element(By.TAG_NAME, "body").text
             raise AssertionError(f"Not seen on {self.browser.current_url}: {what}. It reads:\n{text}") from None

@@ -5,8 +5,6 @@ import gzip
 import io
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,6 +14,8 @@ from random import Random
 from typing import Any
 
 import pyarrow.parquet
+from oracle import conversion_row
+from worker_process import WorkerProcess
 
 from airflow_provider_a360.sandbox.account import Account, Contact, Conversion, Element, Event, Flow
 from airflow_provider_a360.sandbox.server import Sandbox
@@ -27,38 +27,13 @@ FIRST = date(2024, 2, 26)
 TYPES = ("maintrigger", "email", "push", "sms", "messenger", "filter", "trigger", "goal", "action")
 
 
-class Worker:
+class Worker(WorkerProcess):
     """A process that forks one for each export."""
 
     def __init__(self, folder: Path) -> None:
-        self._output = folder / "worker.log"
         env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         env |= {"AIRFLOW_HOME": str(folder), "PYTHONPATH": str(ROOT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        read, write = os.pipe()
-        with self._output.open("w") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("faults_worker.py"), str(write)],
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=[write],
-                text=True,
-            )
-        os.close(write)
-        self._answers = os.fdopen(read)
-
-    def perform(self, order: dict[str, Any]) -> dict[str, Any]:
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        line = self._answers.readline()
-        assert line, self._output.read_text()[-5000:]
-        return json.loads(line)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._answers.close()
+        super().__init__(Path(__file__).with_name("faults_worker.py"), folder / "worker.log", env)
 
 
 @dataclass
@@ -206,26 +181,9 @@ def conversions_of(flows: Iterable[Flow], day: date) -> list[tuple[Flow, Convers
     return sorted(rows, key=lambda one: (one[0].id, -one[1].conversion_date.timestamp(), -one[1].id))
 
 
-def as_exported(flow: Flow, row: Conversion) -> dict[str, Any]:
-    def text(at: datetime) -> str:
-        return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    return {
-        "flow_id": flow.id,
-        "element_id": row.element_id,
-        "conversion_id": row.id,
-        "conversion_type": row.conversion_type,
-        "email": row.email,
-        "phone": row.phone,
-        "conversion_date": text(row.conversion_date),
-        "start_date": text(row.start_date),
-        "extra": None,
-    }
-
-
 def bytes_of_conversions(flows: Iterable[Flow], day: date) -> bytes:
     """The whole file of JSON lines."""
-    rows = [as_exported(flow, row) for flow, row in conversions_of(flows, day)]
+    rows = [conversion_row(flow, row) for flow, row in conversions_of(flows, day)]
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
 
 

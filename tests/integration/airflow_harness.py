@@ -19,6 +19,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, Self
 
+from worker_process import WorkerProcess
+
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 from airflow_provider_a360.sandbox.knobs import Knobs
@@ -114,6 +116,19 @@ class Home:
         """Put a DAG file into its folder."""
         (self.folder / "dags" / f"{dag_id}.py").write_text(dag_file(dag_id, tasks, **how))
 
+    def start(self, *command: str, output: str) -> subprocess.Popen[bytes]:
+        """An Airflow component, in a session of its own; what it prints is added to that file of output."""
+        with (self.folder / "output" / output).open("a") as out:
+            return subprocess.Popen(
+                [Path(sys.executable).with_name("airflow"), *command],
+                env=self.env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
     def run(self, *command: str, check: bool = True) -> str:
         """What a command of the same Python prints; kept among the session's output too."""
         executable = Path(sys.executable).with_name(command[0])
@@ -162,33 +177,15 @@ class Run:
         return task
 
 
-class Worker:
+class Worker(WorkerProcess):
     """Runs DAGs by `dag.test()`, all in one process that has imported Airflow once."""
 
     def __init__(self, home: Home) -> None:
         self._numbers = count(1)
-        self._output = home.folder / "output" / "worker.log"
-        read, write = os.pipe()
-        with self._output.open("w") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, Path(__file__).with_name("airflow_worker.py"), str(write)],
-                env=home.env,
-                cwd=home.folder,
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                pass_fds=[write],
-                text=True,
-            )
-        os.close(write)
-        self._answers = os.fdopen(read)
+        super().__init__(Path(__file__).with_name("airflow_worker.py"), home.folder / "output" / "worker.log", home.env)
 
     def _order(self, **order: Any) -> Any:
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        line = self._answers.readline()
-        assert line, self._output.read_text()[-5000:]
-        answer = json.loads(line)
+        answer = self.perform(order)
         assert not (isinstance(answer, dict) and "error" in answer), answer["error"]
         return answer
 
@@ -226,11 +223,6 @@ class Worker:
             output.seek(before)
             log = output.read().decode()
         return Run(answer["state"], [Task(**task) for task in answer["tasks"]], log)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._answers.close()
 
 
 @dataclass(frozen=True)
@@ -319,16 +311,7 @@ class Standalone:
 
     def __enter__(self) -> Self:
         home = self.home
-        with (home.folder / "output" / "standalone.log").open("a") as output:
-            self._process = subprocess.Popen(
-                [Path(sys.executable).with_name("airflow"), "standalone"],
-                env=home.env,
-                cwd=home.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process = home.start("standalone", output="standalone.log")
         return self
 
     def query(self, sql: str, *values: Any) -> list[Any]:

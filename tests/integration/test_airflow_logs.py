@@ -22,6 +22,7 @@ def shout():
     token = hook.get_conn()._transport._credentials._token
     logging.getLogger("careless").warning("Logged: %s.", token)
     print(f"Printed: {token}.")
+    print(f"Keyed: {hook.personal_data_secret}.")
 
 shout()
 """
@@ -32,11 +33,13 @@ def test_a_token_is_masked_in_the_log_of_a_task_that_shouts_it(tmp_path, home, s
     home = Home(tmp_path / "shouting", home.as_new)
     home.dag("shouts", SHOUTS, schedule='"@once"')
     home.run("airflow", "dags", "reserialize")
-    with Standalone(home, {"AIRFLOW_CONN_A360_DEFAULT": connection(sandbox)}) as airflow:
+    ours = connection(sandbox, extra={"personal_data_secret": "a-key-made-up"})
+    with Standalone(home, {"AIRFLOW_CONN_A360_DEFAULT": ours}) as airflow:
         airflow.until(lambda: airflow.ended("shouts", 1))
     log = airflow.log("shouts", "shout")
     assert "Logged: ***." in log
     assert "Printed: ***." in log
+    assert "Keyed: ***." in log
 
 
 @pytest.mark.last

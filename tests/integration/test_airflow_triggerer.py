@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,18 +54,9 @@ def end_triggerer(airflow):
 
 @contextmanager
 def another_triggerer(home):
-    output = home.folder / "output" / "triggerer.log"
-    with output.open("w") as out:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("airflow"), "triggerer"],
-            env=home.env,
-            cwd=home.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
+    process = home.start("triggerer", output="triggerer.log")
     try:
-        yield output
+        yield home.folder / "output" / "triggerer.log"
     finally:
         process.terminate()
         process.wait(timeout=90)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "faults"))
+sys.path += [str(Path(__file__).parents[1] / room) for room in ("faults", "integration")]
 
 from faults_harness import Export
 

@@ -1,9 +1,11 @@
 """Each conversion of the account lands exactly once, in the file of its own day, however the service cuts its days."""
 
 import logging
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from oracle import conversion_row
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360FlowNotFoundError, A360FormatError
 from airflow_provider_a360.export import stage
@@ -30,17 +32,7 @@ MANNERS = {
 def oracle(account, day, kind="all", goal_id=None, flows=None):
     """A day's rows as the account knows them, in the order of a file."""
     return [
-        {
-            "flow_id": flow.id,
-            "element_id": row.element_id,
-            "conversion_id": row.id,
-            "conversion_type": row.conversion_type,
-            "email": row.email,
-            "phone": row.phone,
-            "conversion_date": f"{row.conversion_date:%Y-%m-%dT%H:%M:%SZ}",
-            "start_date": f"{row.start_date:%Y-%m-%dT%H:%M:%SZ}",
-            "extra": None,
-        }
+        conversion_row(flow, row)
         for flow in sorted(account.flows, key=lambda flow: flow.id)
         if flows is None or flow.id in flows
         for row in flow.conversions_on(day, kind=kind, goal_id=goal_id)
@@ -127,7 +119,11 @@ def test_a_list_is_read_once_for_a_span_of_up_to_31_days(export):
     first = YESTERDAY - 30 * DAY
     export(Conversions(), first, YESTERDAY, flows=[example.PAUSED_FLOW])
     filters = [seen.query["filter"] for seen in export.sandbox.requests[before:] if "list/all" in seen.path]
-    assert 1 <= len(filters) <= 2
+    # The span, two days wider on both sides; then the days before it, where no row may have been converted in the span.
+    assert [re.findall(r'"(gte|lte)","value":"([\d-]+)"', asked) for asked in filters] == [
+        [("gte", "2026-10-18"), ("lte", "2026-11-21")],
+        [("lte", "2026-10-18")],
+    ]
 
 
 @pytest.mark.parametrize("manner", ["plain", "all_behind"])

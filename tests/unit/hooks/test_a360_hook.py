@@ -122,6 +122,7 @@ def test_host_schema_and_port_are_one_base_url(fields, url):
         ({"host": "ftp://api.example.com"}, "host"),
         ({"host": "https://api.example.com?x=1"}, "host"),
         ({"extra": ["page_size"]}, "JSON object"),
+        ({"extra": "page_size=50 sp_apikey"}, "not valid JSON"),
         ({"extra": {"page_size": "many"}}, "page_size is 'many'"),
         ({"extra": {"page_size": 0}}, "page_size is 0"),
         ({"extra": {"page_size": 101}}, "page_size is 101"),
