@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -60,7 +61,16 @@ class Destination:
                 f"Could not write {target}: {type(error).__name__}: {scrub(str(error))}. "
                 "What was there before is untouched."
             ) from None
+        self._report(str(target))
         return str(target)
+
+    def _report(self, uri: str) -> None:
+        """Name the file to those who follow lineage in Airflow, such as its OpenLineage provider."""
+        from airflow.providers.common.compat.sdk import get_hook_lineage_collector  # noqa: PLC0415
+
+        # An asset's name takes ASCII only, a folder's may be any.
+        with contextlib.suppress(ValueError):
+            get_hook_lineage_collector().add_output_asset(context=self._folder, uri=uri)
 
 
 def _replace(file: Path, target: Path) -> None:

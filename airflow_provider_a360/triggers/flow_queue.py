@@ -73,7 +73,8 @@ class A360FlowQueueTrigger(BaseTrigger):
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
         try:
-            settings = settings_of(await get_async_connection(self.a360_conn_id))
+            async with _look_ups(asyncio.get_running_loop()):
+                settings = settings_of(await get_async_connection(self.a360_conn_id))
             while (left := self.deadline - time.time()) > 0:
                 await asyncio.sleep(min(self.poll_interval, left))
                 if counts := await _in_thread(_poll, watch, settings):
@@ -81,6 +82,12 @@ class A360FlowQueueTrigger(BaseTrigger):
         except (*PERMANENT, A360FlowPausedError) as error:
             return QueueEvent("failed", message=str(error))
         return QueueEvent("timed_out")
+
+
+@functools.lru_cache(maxsize=1)
+def _look_ups(_: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    """A loop's look-ups of connections, a few at a time: a thousand triggers' answers at once would hold it."""
+    return asyncio.Semaphore(4)
 
 
 # Requests block, so they go to threads: the account's limit is far below what threads carry. They have a pool of their

@@ -1,8 +1,8 @@
 """Deferred sensors of one account in one event loop: `triggers.py COUNT POLL_INTERVAL SECONDS`.
 
 Says how long the loop was held at most, by a heartbeat each 2 ms, and after how many seconds. The triggers start as a
-triggerer starts them, each in a turn of the loop. What
-Airflow has imported is kept from the garbage collector: one walk over it alone holds any triggerer for 0.1 s and more.
+triggerer starts them, each in a turn of the loop, in a process that has imported what a triggerer's has. That is kept
+from the garbage collector: one walk over it alone holds any triggerer for 0.1 s and more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import json
 import os
 import sys
 import time
+
+import airflow.jobs.triggerer_job_runner  # noqa: F401  # a triggerer's process is forked from one that has it
 
 from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger
 
