@@ -27,6 +27,27 @@ with DAG(
 with DAG("downstream", schedule=PartitionedAssetTimetable(assets=exported)):
     A360ExportElementStatsOperator(task_id="export", flow_ids="all", destination={lake!r})
 """
+# What a provider of lineage, such as OpenLineage's, does when a task ends.
+LINEAGE = """
+import os
+import sys
+from pathlib import Path
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.lineage import HookLineageReader
+
+@hookimpl
+def on_task_instance_success(previous_state, task_instance):
+    with Path(os.environ["AIRFLOW_HOME"], "lineage.txt").open("a") as out:
+        for output in HookLineageReader().retrieve_hook_lineage().outputs:
+            out.write(f"{task_instance.dag_id} {output.asset.uri}\\n")
+
+class Lineage(AirflowPlugin):
+    name = "lineage"
+    hook_lineage_readers = [HookLineageReader]
+    listeners = [sys.modules[__name__]]
+"""
 LAST = datetime.now(UTC).date() - timedelta(days=3)
 DAYS = [LAST - timedelta(days=back) for back in (2, 1, 0)]
 
@@ -54,6 +75,8 @@ def ran(homes, home, account, lake, said):
     dags = home.folder / "dags"
     shutil.copy(ROOT / "example_dags" / f"{EXAMPLE}.py", dags)
     (dags / "partitioned.py").write_text(PARTITIONED.format(lake=str(lake / "parts")))
+    (home.folder / "plugins").mkdir()
+    (home.folder / "plugins" / "lineage.py").write_text(LINEAGE)
     home.run("airflow", "dags", "reserialize")
     span = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:00:00")
     home.run("airflow", "backfill", "create", "--dag-id", "partitioned", *span)
@@ -85,6 +108,13 @@ def test_an_exports_event_tells_its_rows_days_and_uris(ran, account, lake):
     assert event_of(ran, "a360_export_for_report") == {"rows": rows, "days": [day], "uris": [f"file://{file}"]}
     counted = sum(len(flow.conversions_on(date.fromisoformat(day))) for flow in account.account.flows)
     assert manifest["rows"] == rows == counted > 0
+
+
+def test_lineage_names_the_files(ran):
+    told = [line.split(" ", 1) for line in (ran.home.folder / "lineage.txt").read_text().splitlines()]
+    uris = [uri for dag_id, uri in told if dag_id == "a360_export_for_report"]
+    assert uris == event_of(ran, "a360_export_for_report")["uris"]
+    assert len([dag_id for dag_id, _ in told if dag_id == "partitioned"]) == len(DAYS) + 1
 
 
 def test_a_report_that_is_scheduled_on_the_asset_reads_them(ran):
