@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
 
 from airflow_provider_a360.api import inputs
-from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
+from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360FlowNotFoundError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
 
@@ -94,6 +94,8 @@ class _A360ExportOperator(BaseOperator):
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
+            if isinstance(error, A360FlowNotFoundError) and flow_ids == inputs.ALL:
+                raise  # deleted after the flows were listed: a retry lists them anew
             raise AirflowFailException(str(error)) from error
         for outlet in self.outlets:
             if isinstance(outlet, Asset):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
+from airflow_provider_a360.api.errors import A360FlowNotFoundError
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.knobs import Knobs
@@ -163,3 +164,13 @@ def test_hashes_are_keyed_with_the_connections_secret(run, tmp_path):
     assert first == again
     assert {len(one) for one in first if one} == {64}
     assert not set(filter(None, first)) & set(filter(None, other))
+
+
+def test_a_flow_deleted_after_the_flows_were_listed_is_worth_a_retry(run, sandbox):
+    gone = {"status": 404, "body": {"message": "Not found"}, "times": 1}
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", **gone)
+    with pytest.raises(A360FlowNotFoundError, match=str(example.MAIN_FLOW)):
+        run(A360ExportElementStatsOperator, flow_ids="all")
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", **gone)
+    with pytest.raises(AirflowFailException, match=str(example.MAIN_FLOW)):
+        run(A360ExportElementStatsOperator)
