@@ -126,6 +126,17 @@ class A360TransientError(A360AnswerError):
         return self.status == TOO_MANY
 
 
+class A360FlowPausedError(A360Error):
+    """The flow is paused, so its queue can't drain: start it again, or wait without `fail_if_paused`."""
+
+
 TOO_MANY = 429
-PERMANENT = (A360AuthError, A360ForbiddenError, A360FlowNotFoundError, A360ConfigError, A360RequestError)
+PERMANENT = (
+    A360AuthError,
+    A360ForbiddenError,
+    A360FlowNotFoundError,
+    A360ConfigError,
+    A360RequestError,
+    A360FlowPausedError,
+)
 """What waiting or trying again cannot mend."""

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.endpoints import PAUSED
-from airflow_provider_a360.api.errors import A360Error, A360FormatError, A360TransientError
+from airflow_provider_a360.api.errors import A360FlowPausedError, A360FormatError, A360TransientError
 
 log = logging.getLogger(__name__)
 
 POLL_DEADLINE = 60.0
 """Seconds after which a poll that still fails is left to the next one."""
-
-
-class A360FlowPausedError(A360Error):
-    """The flow is paused, so its queue can't drain: start it again, or wait without `fail_if_paused`."""
 
 
 @dataclass

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -19,14 +18,15 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_a360.api import inputs
-from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import PERMANENT, A360Error
-from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
-from airflow_provider_a360.hooks.a360 import A360Hook
-from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger, QueueEvent
+from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 
+# What only a run needs is imported there: parsing a DAG must not pay for it.
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_a360.api.client import A360Client
+    from airflow_provider_a360.api.queue import QueueWatch
 
 # The trigger ends the wait by itself; this is for one that nobody runs.
 _GRACE = timedelta(minutes=2)
@@ -64,7 +64,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
         settle_polls: Any = 1,
         fail_if_paused: Any = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        a360_conn_id: str = A360Hook.default_conn_name,
+        a360_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -101,6 +101,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
 
     def _first_poll_then_defer(self) -> Any:
+        from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger  # noqa: PLC0415
+
         deadline = time.time() + self.timeout
         counts = self._watch.poll(self._client)
         if counts is None:
@@ -121,6 +123,10 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
         Raises: AirflowSensorTimeout, A360QueueEventError and, for what waiting can't mend, A360WaitError.
         """
+        import msgspec  # noqa: PLC0415
+
+        from airflow_provider_a360.triggers.flow_queue import QueueEvent  # noqa: PLC0415
+
         try:
             end = msgspec.convert(event, QueueEvent)
         except msgspec.ValidationError as error:
@@ -135,11 +141,17 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
     @functools.cached_property
     def _client(self) -> A360Client:
+        from airflow_provider_a360.api.client import A360Client  # noqa: PLC0415
+        from airflow_provider_a360.api.queue import POLL_DEADLINE  # noqa: PLC0415
+        from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
+
         settings = A360Hook(self.a360_conn_id).get_conn().settings
         return A360Client(settings, deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
 
     @functools.cached_property
     def _watch(self) -> QueueWatch:
+        from airflow_provider_a360.api.queue import QueueWatch  # noqa: PLC0415
+
         return QueueWatch(
             inputs.identifier(self.flow_id, "flow_id"),
             inputs.identifier(self.settle_polls, "settle_polls"),
@@ -155,5 +167,5 @@ def _failing_at_once() -> Iterator[None]:
     """
     try:
         yield
-    except (*PERMANENT, A360FlowPausedError, A360WaitError, A360QueueEventError) as error:
+    except (*PERMANENT, A360WaitError, A360QueueEventError) as error:
         raise AirflowFailException(str(error)) from error

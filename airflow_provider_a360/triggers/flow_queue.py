@@ -16,7 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import PERMANENT
-from airflow_provider_a360.api.queue import POLL_DEADLINE, A360FlowPausedError, QueueWatch
+from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
 
@@ -79,7 +79,7 @@ class A360FlowQueueTrigger(BaseTrigger):
                 await asyncio.sleep(min(self.poll_interval, left))
                 if counts := await _in_thread(_poll, watch, settings):
                     return QueueEvent("drained", counts=counts)
-        except (*PERMANENT, A360FlowPausedError) as error:
+        except PERMANENT as error:
             return QueueEvent("failed", message=str(error))
         return QueueEvent("timed_out")
 

@@ -3,8 +3,13 @@
 import pytest
 from api_support import asked, connect
 
-from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360ForbiddenError
-from airflow_provider_a360.api.queue import A360FlowPausedError, QueueWatch
+from airflow_provider_a360.api.errors import (
+    A360AuthError,
+    A360FlowNotFoundError,
+    A360FlowPausedError,
+    A360ForbiddenError,
+)
+from airflow_provider_a360.api.queue import QueueWatch
 
 FLOW = "/a360/autoresponders/7"
 
