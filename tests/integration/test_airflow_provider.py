@@ -202,6 +202,14 @@ def test_parsing_a_dag_does_not_pay_for_what_only_a_run_needs(imported, heavy):
     assert [name for name in imported if name == heavy or name.startswith(f"{heavy}.")] == []
 
 
+def test_an_operator_or_a_sensor_imports_neither_hook_nor_client(home):
+    code = "import sys, airflow_provider_a360.operators.export, airflow_provider_a360.sensors.flow_queue\n"
+    done = _python(f"{code}print(*sys.modules)", home.env)
+    assert done.returncode == 0, done.stderr
+    unwanted = {f"airflow_provider_a360.{name}" for name in ("hooks.a360", "api.client", "triggers.flow_queue")}
+    assert unwanted.isdisjoint(done.stdout.split())
+
+
 def test_nothing_airflow_has_removed_or_renamed_is_used():
     done = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--isolated", "--preview", "--select", "AIR", "airflow_provider_a360"],
