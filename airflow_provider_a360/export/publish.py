@@ -68,7 +68,7 @@ class Destination:
         """Name the file to those who follow lineage in Airflow, such as its OpenLineage provider."""
         from airflow.providers.common.compat.sdk import get_hook_lineage_collector  # noqa: PLC0415
 
-        # An asset's name takes ASCII only, a folder's may be any.
+        # Not every address makes an asset: one may be too long, and some schemes have rules of their own.
         with contextlib.suppress(ValueError):
             get_hook_lineage_collector().add_output_asset(context=self._folder, uri=uri)
 

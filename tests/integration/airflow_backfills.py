@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from airflow_harness import Home, Sandboxes, Standalone, connection
@@ -35,8 +35,10 @@ class Backfills:
     @classmethod
     def prepare(cls, home: Home, lake: Path, sandboxes: Sandboxes, days: Sequence[date]) -> "Backfills":
         """Put the DAGs into the home's folder; `env` is for the Airflow that is to run them."""
-        account = Account.generate(first_day=days[0] - timedelta(days=14))
-        willing, unwilling = (sandboxes.start(account, clock=None) for _ in range(2))
+        # Its clock stands still: the service counts the passes of filters and triggers over the entire time.
+        now = datetime.now(UTC)
+        account = Account.generate(first_day=days[0] - timedelta(days=14), now=now)
+        willing, unwilling = (sandboxes.start(account, clock=lambda: now) for _ in range(2))
         unwilling.answer_next("/a360", status=403, body={"message": "Not in your tariff"}, times=_REFUSALS)
         stats = f"""
             A360ExportElementStatsOperator(

@@ -209,3 +209,35 @@ def test_an_upload_that_fails_is_an_error_of_the_destination(memory, finished, m
         destination.publish(finished, "all.jsonl")
     assert "ada@" not in str(caught.value)
     assert memory.cat_file("/bucket/a360/all.jsonl") == b"new"
+
+
+LISTENER = """
+from airflow.plugins_manager import AirflowPlugin
+from airflow.sdk.lineage import HookLineageReader
+
+class Lineage(AirflowPlugin):
+    name = "lineage"
+    hook_lineage_readers = [HookLineageReader]
+"""
+
+
+def test_a_file_whose_address_is_too_long_for_lineage_is_published_all_the_same(tmp_path, finished):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "lineage.py").write_text(LISTENER)
+    folders = [tmp_path / "short", tmp_path.joinpath(*["x" * 200] * 8)]
+    code = f"""
+        from pathlib import Path
+        from airflow.sdk.lineage import get_hook_lineage_collector
+        from airflow_provider_a360.export.publish import Destination
+
+        for folder in {[str(folder) for folder in folders]!r}:
+            Destination(folder).publish(Path({str(finished)!r}), "all.jsonl")
+        print(*[info.asset.uri for info in get_hook_lineage_collector().collected_assets.outputs])
+    """
+    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "plugins")}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"file://{folders[0]}/all.jsonl"
+    assert [(folder / "all.jsonl").read_text() for folder in folders] == ["new", "new"]
