@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 _BITS = 10
 """Ids share a block by all but so many of their lowest bits: the service numbers its rows upwards."""
@@ -35,6 +35,11 @@ class IdSet:
             block[place] |= bit
         self._size += new
         return new
+
+    def update(self, identities: Iterable[Hashable]) -> None:
+        """Add each of them."""
+        for identity in identities:
+            self.add(identity)
 
     def __contains__(self, identity: Hashable) -> bool:
         if not isinstance(identity, int):

@@ -22,7 +22,7 @@ from airflow_provider_a360.export.datasets import Batch, Findings
 
 log = logging.getLogger(__name__)
 
-_Dated = tuple[date, Conversion]
+_Dated = tuple[date, list[Conversion]]
 
 
 @dataclass
@@ -73,21 +73,28 @@ class Conversions:
     ) -> Iterator[Batch]:
         """One reading of each flow's list for 31 days at a time; the first pages of coming lists run ahead."""
         plan = [(part, group) for part in days.parts(self._PART) for group in groups][skip:]
-        findings.requests_expected += sum(len(group) for _, group in plan)
+        lists = sum(len(group) for _, group in plan)
+        findings.requests_expected += lists
         wanted = ((part, flow) for part, group in plan for flow in group)
-        open_list = functools.partial(self._reading, client, findings)
+        open_list = functools.partial(self._reading, client, findings, alone=lists == 1)
         readings = in_order(lambda one: open_list(*one), wanted, client.settings.max_in_flight)
         for part, group in plan:
             rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
             yield Batch(group, list(part.parts(1)), rows)
 
-    def _reading(self, client: A360Client, findings: Findings, days: Days, flow: int) -> Iterator[_Dated]:
+    def _reading(
+        self, client: A360Client, findings: Findings, days: Days, flow: int, *, alone: bool
+    ) -> Iterator[_Dated]:
         """The flow's conversions of these days, the first page already read."""
         # The service may cut its days elsewhere and leave out the filter's last one: two days more on both sides reach
         # beyond these, and back to where the list of earlier days ends that `_hides_some` looks at.
         wide = days.widened(2)
         if self._goes_by_conversion_date is False:
             return self._whole(client, flow, days, findings)
+        hides_some: Callable[[], bool] = functools.partial(self._hides_some, client, flow, days)
+        if alone:
+            # Nothing else fills the time until the first page is here, though that might answer the question.
+            hides_some = beside(hides_some)
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id, first_day=wide.first, last_day=wide.last)
         findings.requests_expected += listing.pages_ahead
         if self._goes_by_conversion_date is None:
@@ -95,8 +102,7 @@ class Conversions:
             outside = wide.widened().first
             if any(row.start_date and row.start_date.date() < outside for row in listing.first.rows):
                 self._goes_by_conversion_date = True
-        hides_some: Callable[[], bool] = functools.partial(self._hides_some, client, flow, days)
-        if self._goes_by_conversion_date is None:
+        if self._goes_by_conversion_date is None and not alone:
             # Asked while the other pages are read: it is one answer less to wait for at the end.
             hides_some = beside(hides_some)
         return self._checked(client, flow, days, listing, hides_some, findings)
@@ -105,8 +111,7 @@ class Conversions:
         """From the flow's list without a filter, the first page already read."""
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id)
         findings.requests_expected += listing.pages_ahead
-        dated = ((row.conversion_date.date(), row) for row in listing)
-        return ((day, row) for day, row in dated if day in days)
+        return ((day, rows) for page in listing.pages() for day, rows in _by_day(page) if day in days)
 
     def _checked(
         self,
@@ -120,18 +125,17 @@ class Conversions:
         # Where the service cuts its days elsewhere, a row may lie up to a day outside of what was asked for.
         nearby = days.widened(3)
         # The list was opened ahead: by now, another flow may have shown that its filter hides rows.
-        for row in () if self._goes_by_conversion_date is False else listing:
-            day = row.conversion_date.date()
-            if day in days:
-                yield day, row
-            elif day not in nearby:
+        for page in () if self._goes_by_conversion_date is False else listing.pages():
+            dated = _by_day(page)
+            yield from ((day, rows) for day, rows in dated if day in days)
+            if not all(day in nearby for day, _ in dated):
                 self._say_unfiltered(flow, findings)
                 break
         if self._goes_by_conversion_date is None and hides_some():
             self._say_unfiltered(flow, findings)
         if self._goes_by_conversion_date is False:
-            rest = self._whole(client, flow, days, findings)
-            yield from ((day, row) for day, row in rest if row.conversion_id not in listing.seen)
+            for day, rows in self._whole(client, flow, days, findings):
+                yield day, [row for row in rows if row.conversion_id not in listing.seen]
 
     def _hides_some(self, client: A360Client, flow: int, days: Days) -> bool:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by
@@ -152,3 +156,12 @@ class Conversions:
         )
         log.warning(note)
         findings.notes.append(note)
+
+
+def _by_day(rows: list[Conversion]) -> list[_Dated]:
+    """Those of a day together where they stand together."""
+    return [(day, list(group)) for day, group in itertools.groupby(rows, key=_day)]
+
+
+def _day(row: Conversion) -> date:
+    return row.conversion_date.date()

@@ -13,12 +13,14 @@ from airflow_provider_a360.api.records import Record
 
 
 class Batch(NamedTuple):
-    """Rows of some flows and days, to be published together; each row comes with the first day of its file."""
+    """Rows of some flows and days, to be published together; they come some at a time, with the first day of their
+    file.
+    """
 
     flows: Sequence[int]
     files: Sequence[Days]
     """The days of each file; a file without rows is a file too."""
-    rows: Iterator[tuple[date, Record]]
+    rows: Iterator[tuple[date, Sequence[Record]]]
 
 
 @dataclass

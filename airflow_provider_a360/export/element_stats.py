@@ -82,10 +82,10 @@ class ElementStatistics:
 
     def _counted(
         self, span: Days, rows: Iterable[tuple[ElementStats, bool]], findings: Findings
-    ) -> Iterator[tuple[date, Record]]:
+    ) -> Iterator[tuple[date, Sequence[Record]]]:
         for row, has_data in rows:
             findings.without_data += not has_data
-            yield span.first, row
+            yield span.first, [row]
 
     def _parts(self, days: Days) -> Iterable[Days]:
         return [days] if self.grain == "run" else days.parts(1)

@@ -131,9 +131,9 @@ class Job:
                 )
                 for days in batch.files
             }
-            for key, row in batch.rows:
-                staged[key].add(self.treat(row))
-                progress.count_row()
+            for key, rows in batch.rows:
+                staged[key].add(list(map(self.treat, rows)))
+                progress.count(len(rows))
             return [self._publish_one(staged[days.first], days, stem) for days in batch.files]
 
     def _publish_one(self, staged: Staged, days: Days, stem: str) -> PublishedFile:

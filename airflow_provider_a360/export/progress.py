@@ -33,9 +33,9 @@ class Progress:
         """Seconds since the export began."""
         return self._clock() - self._began
 
-    def count_row(self) -> None:
-        """A row has been staged."""
-        self.rows += 1
+    def count(self, rows: int) -> None:
+        """So many more rows have been staged."""
+        self.rows += rows
         if self._clock() < self._next:
             return
         self._next = self._clock() + _EVERY

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,18 +30,18 @@ class Staged:
         self.rows = 0
         self._path, self._row_type, self._sort_key = path, row_type, sort_key
         self._out: IO[bytes] = path.open("wb", buffering=_BUFFER)
-        self._encode = msgspec.json.Encoder().encode
-        self._last: tuple[Any, ...] | None = None
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._last: list[tuple[Any, ...]] = []
         self._in_order = True
 
-    def add(self, row: Record) -> None:
-        """Append a row."""
+    def add(self, rows: Sequence[Record]) -> None:
+        """Append rows."""
         if self._in_order:
-            key = self._sort_key(row)
-            self._in_order = self._last is None or key <= self._last
-            self._last = key
-        self._out.write(self._encode(row) + b"\n")
-        self.rows += 1
+            keys = [*self._last, *map(self._sort_key, rows)]
+            self._in_order = all(map(operator.ge, keys, keys[1:]))
+            self._last = keys[-1:]
+        self._out.write(self._encode(rows))
+        self.rows += len(rows)
 
     def close(self) -> None:
         """No row comes any more."""

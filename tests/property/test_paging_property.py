@@ -6,6 +6,8 @@ The service here is a list in memory that may change before each fetch.
 from dataclasses import dataclass, field
 from itertools import count
 from random import Random
+from threading import Lock
+from time import sleep
 
 import pytest
 from hypothesis import event, given
@@ -124,9 +126,17 @@ def test_a_total_too_low_cuts_nothing_off(length, size, share):
     assert read(Service(rows_of(length), total=int(length * share)), size) == (rows_of(length), False)
 
 
-@given(length=lengths, size=sizes, total=totals)
-def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size, total):
-    service = Service(rows_of(length), total=total)
+@given(length=lengths, size=st.integers(2, 100))
+def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size):
+    service = Service(rows_of(length))
+    assert read(service, size) == (rows_of(length), False)
+    # A last page that is full is followed by one more.
+    assert service.fetches == length // size + 1
+
+
+@given(length=lengths, size=sizes)
+def test_a_list_that_does_not_say_how_long_it_is_comes_whole(length, size):
+    service = Service(rows_of(length), total=None)
     assert read(service, size) == (rows_of(length), False)
     assert service.fetches <= length // (max(2, size) - 1) + 1
 
@@ -157,6 +167,29 @@ def test_a_page_that_came_short_once_is_put_right(length, size, nth, rows):
 def test_pages_read_side_by_side_come_in_order(length, size, at_once):
     service = Service(rows_of(length))
     assert list(listing(service, size, at_once)) == rows_of(length)
+
+
+@given(length=st.integers(0, 200), size=st.integers(20, 60), at_once=st.integers(2, 8), moves=changes, seed=seeds)
+def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_told(length, size, at_once, moves, seed):
+    """No more rows are added than fit on a page, so none of them pushes a new one behind the first."""
+    service, dice = Service(rows_of(length), moves, lively=7), Random(seed)
+    turn = Lock()
+
+    def fetch(offset, limit):
+        # Whoever asked first may be answered last.
+        sleep(dice.random() / 1000)
+        with turn:
+            return service.fetch(offset, limit)
+
+    found = []
+    try:
+        found.extend(Listing(fetch, name="The list", page_size=size, at_once=at_once))
+    except A360ListMovedError:
+        event("told")
+        return
+    assert len(found) == len(set(found))
+    event("again" if service.fetches > length // size + 2 else "once")
+    assert service.stood <= set(found) <= service.ever
 
 
 @pytest.mark.parametrize("added", [1, 2, 3, 20])

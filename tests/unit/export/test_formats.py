@@ -201,8 +201,9 @@ def test_rows_are_sorted_whatever_order_they_come_in(tmp_path, monkeypatch, at_o
     monkeypatch.setattr(stage, "_SORTED_AT_ONCE", at_once)
     staged = Staged(tmp_path / "2026-11-20", Conversion, lambda row: (row.conversion_id,))
     for residue in order:
-        for row in CONVERSIONS[residue::5]:
-            staged.add(row)
+        rows = CONVERSIONS[residue::5]
+        staged.add(rows[:1])
+        staged.add(rows[1:])
     found = [msgspec.json.decode(line, type=Conversion) for line in staged.lines().read_bytes().split(b"\n")[:-1]]
     assert found == CONVERSIONS
     assert staged.rows == len(CONVERSIONS)

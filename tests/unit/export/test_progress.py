@@ -21,7 +21,7 @@ def test_a_line_every_ten_seconds_with_rows_requests_and_the_time_left(lines):
     for second in range(1, 31):
         now[0], client.requests = float(second), 5 + 4 * second
         for _ in range(100):
-            progress.count_row()
+            progress.count(1)
     assert lines() == [
         "901 rows so far; 40 of about 300 requests, 4.0 a second, 65 seconds left.",
         "1901 rows so far; 80 of about 300 requests, 4.0 a second, 55 seconds left.",
@@ -33,7 +33,7 @@ def test_an_export_that_takes_more_requests_than_expected_has_none_left(lines):
     now, client = [0.0], SimpleNamespace(requests=0)
     progress = Progress(client, Findings(requests_expected=10), clock=lambda: now[0])
     now[0], client.requests = 10.0, 20
-    progress.count_row()
+    progress.count(1)
     assert lines() == ["1 rows so far; 20 of about 20 requests, 2.0 a second, 0 seconds left."]
 
 
@@ -41,5 +41,5 @@ def test_a_short_export_says_nothing(lines):
     now, client = [0.0], SimpleNamespace(requests=0)
     progress = Progress(client, Findings(), clock=lambda: now[0])
     now[0], client.requests = 9.9, 20
-    progress.count_row()
+    progress.count(1)
     assert lines() == []
