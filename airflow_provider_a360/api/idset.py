@@ -21,25 +21,24 @@ class IdSet:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, identity: Hashable) -> bool:
-        """Whether the id is new."""
+    def add(self, identities: Iterable[Hashable]) -> list[bool]:
+        """Take them in; whether each was new."""
+        new = [self._is_new(identity) for identity in identities]
+        self._size += sum(new)
+        return new
+
+    def _is_new(self, identity: Hashable) -> bool:
         if not isinstance(identity, int):
             new = identity not in self._others
             self._others.add(identity)
-        else:
-            block = self._blocks.get(identity >> _BITS)
-            if block is None:
-                block = self._blocks[identity >> _BITS] = bytearray(_BYTES)
-            place, bit = (identity & _LOW) >> 3, 1 << (identity & 7)
-            new = not block[place] & bit
-            block[place] |= bit
-        self._size += new
-        return new
-
-    def update(self, identities: Iterable[Hashable]) -> None:
-        """Add each of them."""
-        for identity in identities:
-            self.add(identity)
+            return new
+        block = self._blocks.get(identity >> _BITS)
+        if block is None:
+            block = self._blocks[identity >> _BITS] = bytearray(_BYTES)
+        place, bit = (identity & _LOW) >> 3, 1 << (identity & 7)
+        held = block[place]
+        block[place] = held | bit
+        return not held & bit
 
     def __contains__(self, identity: Hashable) -> bool:
         if not isinstance(identity, int):

@@ -77,9 +77,9 @@ class Listing(Generic[T]):
             self._unbroken = True
             found = seen if reading == 1 else IdSet()
             for page in self._abreast(first, total or 0) if abreast else self._in_turn(first):
-                yield list(itertools.compress(page.rows, [seen.add(identity) for identity in page.ids]))
+                yield list(itertools.compress(page.rows, seen.add(page.ids)))
                 if found is not seen:
-                    found.update(page.ids)
+                    found.add(page.ids)
             outcome = total, len(found)
             if self._unbroken and (
                 len(found) == total or (not abreast and (total is None or len(found) > total or outcome == previous))

@@ -10,7 +10,7 @@ import functools
 import itertools
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -20,7 +20,7 @@ from airflow_provider_a360.api import endpoints, values
 from airflow_provider_a360.api.errors import A360FormatError
 
 
-class Record(msgspec.Struct, kw_only=True):
+class Record(msgspec.Struct):
     """What all rows share. `SOURCES` says where a field has another name at the service; `DROPPED` names what is known
     and not kept.
     """
@@ -29,7 +29,7 @@ class Record(msgspec.Struct, kw_only=True):
     DROPPED: ClassVar[frozenset[str]] = frozenset()
 
 
-class Flow(Record, kw_only=True):
+class Flow(Record):
     """A flow ("Get a List of Automation Flows")."""
 
     id: int
@@ -41,7 +41,7 @@ class Flow(Record, kw_only=True):
     extra: str | None
 
 
-class Element(Record, kw_only=True):
+class Element(Record):
     """An element of a flow ("Get Statistics about an Automation Flow")."""
 
     SOURCES = {"type": ("af_type", "type")}
@@ -50,15 +50,15 @@ class Element(Record, kw_only=True):
     id: int
     type: str | None
     """As in `endpoints.ELEMENT_TYPES`, or one that the page doesn't name."""
-    name: str | None = None
+    name: str | None
     """The e-mail's subject or the push's title."""
-    created: datetime | None = None
+    created: datetime | None
     """May be some hours off: on the service's page it is three hours later than the flow's."""
-    last_send: datetime | None = None
-    extra: str | None = None
+    last_send: datetime | None
+    extra: str | None
 
 
-class FlowDetails(Record, kw_only=True):
+class FlowDetails(Record):
     """A flow, its elements and where its contacts stand. A counter that is not a number is null here."""
 
     flow: Flow
@@ -71,10 +71,11 @@ class FlowDetails(Record, kw_only=True):
     conversions: int | None
 
 
-class ElementStats(Record, kw_only=True):
+class ElementStats(Record):
     """An element's statistics, for all time or for a span of days ("Get Statistics about …").
 
-    A counter is null where its type has none, or where the service sent none. Flow and names are the export's.
+    A counter is null where its type has none, or where the service sent none. Flow, names and whether it has been
+    deleted are the export's, and null outside of one.
     """
 
     SOURCES = {
@@ -88,51 +89,51 @@ class ElementStats(Record, kw_only=True):
     }
     DROPPED = frozenset({"task"})
 
-    first_day: date | None = None
-    last_day: date | None = None
-    flow_id: int | None = None
-    flow_name: str | None = None
+    first_day: date | None
+    last_day: date | None
+    flow_id: int | None
+    flow_name: str | None
     element_id: int
     element_type: str | None
-    element_name: str | None = None
+    element_name: str | None
     """The e-mail's subject, the push's title, the goal's name."""
-    deleted_element: bool = False
+    deleted_element: bool | None
     """Whether the element has been deleted from the flow."""
-    executed: int | None = None
-    deleted: int | None = None
+    executed: int | None
+    deleted: int | None
     """Subscribers deleted from the flow ("Start" element)."""
-    positive: int | None = None
+    positive: int | None
     """Filter and Condition, collected since 2020-11-30, as `negative` and `stopped` are."""
-    negative: int | None = None
-    stopped: int | None = None
-    sent: int | None = None
-    delivered: int | None = None
-    opened: int | None = None
-    clicked: int | None = None
-    errors: int | None = None
+    negative: int | None
+    stopped: int | None
+    sent: int | None
+    delivered: int | None
+    opened: int | None
+    clicked: int | None
+    errors: int | None
     """The service calls it `error` in some answers."""
-    unsubscribed: int | None = None
-    marked_as_spam: int | None = None
-    last_send: datetime | None = None
-    extra: str | None = None
+    unsubscribed: int | None
+    marked_as_spam: int | None
+    last_send: datetime | None
+    extra: str | None
 
 
-class ConversionCount(Record, kw_only=True):
+class ConversionCount(Record):
     """A way to convert and how often it was taken."""
 
     SOURCES = {"type": ("af_type",)}
     DROPPED = frozenset({"main_id"})
 
     id: int
-    type: str | None = None
-    name: str | None = None
-    created: datetime | None = None
-    last_send: datetime | None = None
-    conversions: int | None = None
-    extra: str | None = None
+    type: str | None
+    name: str | None
+    created: datetime | None
+    last_send: datetime | None
+    conversions: int | None
+    extra: str | None
 
 
-class ConversionTotals(Record, kw_only=True):
+class ConversionTotals(Record):
     """How many conversions a flow had, by way ("Get the Flow Conversions List")."""
 
     total_conversions: int | None
@@ -142,7 +143,7 @@ class ConversionTotals(Record, kw_only=True):
     goals: list[ConversionCount]
 
 
-class Conversion(Record, kw_only=True):
+class Conversion(Record):
     """A contact who converted ("Get a List of the Contacts That Converted")."""
 
     SOURCES = {"conversion_id": ("id",), "element_id": ("flow_id",)}
@@ -161,70 +162,70 @@ class Conversion(Record, kw_only=True):
     extra: str | None
 
 
-class Contact(Record, kw_only=True):
+class Contact(Record):
     """What the lists of contacts of all types share."""
 
-    email: str | None = None
-    phone: str | None = None
-    event_id: str | None = None
+    email: str | None
+    phone: str | None
+    event_id: str | None
     """Identifier of the subscriber's launch; not the event number that deletes event logs."""
-    extra: str | None = None
+    extra: str | None
 
 
-class TriggeredContact(Contact, kw_only=True):
+class TriggeredContact(Contact):
     """A contact of a main trigger, or one for whom a filter, Condition, goal or action was executed."""
 
     SOURCES = {"element_id": ("flow_id",)}
 
-    element_id: int | None = None
-    execution_date: datetime | None = None
+    element_id: int | None
+    execution_date: datetime | None
 
 
-class EmailContact(Contact, kw_only=True):
+class EmailContact(Contact):
     """A contact to whom an e-mail was sent."""
 
     id: int
-    delivered_status: int | None = None
-    delivered_status_meaning: str | None = None
-    delivered_status_description: str | None = None
-    is_spam: bool | None = None
-    is_unsubscribe: bool | None = None
-    sent_date: datetime | None = None
-    delivered_date: datetime | None = None
-    open_date: datetime | None = None
+    delivered_status: int | None
+    delivered_status_meaning: str | None
+    delivered_status_description: str | None
+    is_spam: bool | None
+    is_unsubscribe: bool | None
+    sent_date: datetime | None
+    delivered_date: datetime | None
+    open_date: datetime | None
     """Null where the contact didn't open the e-mail."""
-    redirect_date: datetime | None = None
+    redirect_date: datetime | None
     """Null where the contact clicked no link."""
-    updated: datetime | None = None
+    updated: datetime | None
 
 
-class PushContact(Contact, kw_only=True):
+class PushContact(Contact):
     """A contact to whom a push was sent."""
 
     id: int
-    status: int | None = None
-    status_meaning: str | None = None
-    is_sent: bool | None = None
-    is_delivered: bool | None = None
-    is_redirected: bool | None = None
-    sent_date: datetime | None = None
+    status: int | None
+    status_meaning: str | None
+    is_sent: bool | None
+    is_delivered: bool | None
+    is_redirected: bool | None
+    sent_date: datetime | None
 
 
-class SmsContact(Contact, kw_only=True):
+class SmsContact(Contact):
     """A contact to whom an SMS was sent."""
 
     SOURCES = {"currency": ("cur",)}
 
     id: int
-    status: int | None = None
-    status_meaning: str | None = None
-    sender: str | None = None
-    body: str | None = None
-    price: str | None = None
+    status: int | None
+    status_meaning: str | None
+    sender: str | None
+    body: str | None
+    price: str | None
     """JSON: the price by currency."""
-    currency: str | None = None
+    currency: str | None
     """The account's own."""
-    sent_date: datetime | None = None
+    sent_date: datetime | None
 
 
 CONTACTS: dict[str, tuple[type[Contact], str, Mapping[int, str]]] = {
@@ -253,7 +254,8 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
     Raises: A360FormatError, as `record` does.
     """
     plan, known = _plan(kind, tuple(given))
-    columns = given
+    nowhere: Iterable[Any] = itertools.repeat(None)
+    columns = {name: given.get(name, nowhere) for name in kind.__struct_fields__}
     for name, source, others, plain, coerce, required in plan:
         column = [raw.get(source) for raw in rows]
         for other in others:
@@ -267,12 +269,12 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
                 raise A360FormatError(f"{place}: {name} is missing.")
         columns[name] = column
     if known:
-        has_email = map(bool, columns.get("email", itertools.repeat(None)))
+        has_email = map(bool, columns.get("email", nowhere))
         columns["extra"] = [
             None if known.issuperset(raw) else _extra(raw, known, has_email=mailed)
             for raw, mailed in zip(rows, has_email, strict=False)
         ]
-    return [kind(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+    return list(itertools.starmap(kind, zip(*columns.values(), strict=False)))
 
 
 def _extra(raw: Mapping[str, Any], known: frozenset[str], *, has_email: bool) -> str | None:

@@ -15,7 +15,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
-from airflow_provider_a360.api.records import Element, ElementStats, FlowDetails, Record
+from airflow_provider_a360.api.records import Element, ElementStats, FlowDetails, Record, record
 from airflow_provider_a360.export.datasets import Batch, Findings
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class ElementStatistics:
         known = [_Known(details, element, deleted=False) for element in details.elements]
         if self.include_deleted:
             known += [
-                _Known(details, Element(id=totals.element_id, type=totals.element_type), deleted=True)
+                _Known(details, _deleted(totals), deleted=True)
                 for totals in client.element_totals(flow, deleted=True)
                 if totals.element_id not in elements
             ]
@@ -134,12 +134,16 @@ class ElementStatistics:
         """The element's row, and whether the service had statistics for it."""
         element, flow = known.element, known.details.flow
         stats = client.element_stats(element.id, element.type or "", span.first, span.last)
-        row = stats or ElementStats(
-            element_id=element.id, element_type=element.type, first_day=span.first, last_day=span.last
-        )
+        who = {"element_id": element.id, "element_type": element.type}
+        row = stats or record(ElementStats, {}, "", **who, first_day=span.first, last_day=span.last)
         row.flow_id, row.flow_name = flow.id, flow.name
         row.element_name, row.deleted_element = element.name, known.deleted
         return row, stats is not None
+
+
+def _deleted(totals: ElementStats) -> Element:
+    """What is known of an element that is not among the flow's any more."""
+    return record(Element, {"id": totals.element_id, "type": totals.element_type}, "A deleted element")
 
 
 class _Known(NamedTuple):

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.api.records import Conversion, ElementStats
+from airflow_provider_a360.api.records import Conversion, ElementStats, record
 from airflow_provider_a360.export import formats, stage
 from airflow_provider_a360.export.stage import Staged
 
@@ -50,7 +50,10 @@ CONVERSIONS = [
     for number, text in enumerate(NASTY)
 ]
 STATS = [
-    ElementStats(
+    record(
+        ElementStats,
+        {"sent": 2**53 + 1, "opened": None, "last_send": f"{AT:%Y-%m-%d %H:%M:%S}"},
+        "",
         first_day=date(2026, 2, 28),
         last_day=date(2028, 2, 29),
         flow_id=1,
@@ -59,9 +62,6 @@ STATS = [
         element_type="email",
         element_name=text[::-1],
         deleted_element=number % 2 == 0,
-        sent=2**53 + 1,
-        opened=None,
-        last_send=AT,
     )
     for number, text in enumerate(NASTY)
 ]
