@@ -100,8 +100,8 @@ class Listing(Generic[T]):
     @property
     def pages_ahead(self) -> int:
         """How many pages are still to be read, if the list says how long it is."""
-        rows = len(self.first.rows)
-        return max(0, -(-(self.first.total or 0) // rows) - 1) if rows else 0
+        rows, total = len(self.first.rows), self.first.total or 0
+        return total // rows if total > rows > 0 else 0
 
     def last_rows(self) -> list[T]:
         """The rows of the last page; none where the first is all there is."""
@@ -119,7 +119,8 @@ class Listing(Generic[T]):
         size = len(first.rows)
         if not size:
             return
-        known = range(size, total, size)
+        # Behind a last page that is full one more is read.
+        known = range(size, total + 1, size)
         behind = itertools.count(size + len(known) * size, size)
         pages = itertools.chain(in_order(self._at, known, self._at_once), map(self._at, behind))
         longest = total
@@ -128,8 +129,8 @@ class Listing(Generic[T]):
             longest = page.total or longest
             held = len(self.seen)
             yield page
-            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed. What
-            # is behind a full last page has been pushed there, or the total is too low.
+            # Nothing is left behind a short page, before its time or not. What comes behind the total has been pushed
+            # there, or the total is too low.
             if len(page.rows) < size or (offset >= total and not held < len(self.seen) <= total):
                 return
 

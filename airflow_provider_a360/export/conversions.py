@@ -141,7 +141,9 @@ class Conversions:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by
         conversion_date, there can be none.
         """
-        earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
+        before = days.first - timedelta(days=2)
+        # Whether there is such a flow, the list of the days themselves shows.
+        earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=before, known_flow=True)
         rows = earlier.first.rows
         if rows and rows[0].conversion_date <= rows[-1].conversion_date:
             # Not the newest first, as the service's page has them: the newest may be at the other end.
