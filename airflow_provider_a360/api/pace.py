@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 # The service counts arrivals, and a late packet draws two of them together: a second of ours is 10 ms longer.
 _SLACK = 1.01
-# How a process that shares the account with others finds its share: each refusal takes a fifth of its rate, and each
-# request that is sent gives back a hundredth of the whole.
-_LOST, _REGAINED = 0.8, 0.01
+# How a process that shares the account with others finds its share: a second with refusals takes three tenths of its
+# rate, and each request that is sent gives back a fiftieth of the whole.
+_LOST, _REGAINED = 0.7, 0.02
+_SHORT = 1.0
 
 
 class Pace:
@@ -47,14 +48,16 @@ class Pace:
             self._share = min(1.0, self._share + _REGAINED)
 
     def refused(self, seconds: float) -> None:
-        """The service refused one of us: let nobody send for so long, and then go on more slowly, as others who use the
-        account seem to be under way.
+        """The service refused one of us, who waits for so long: go on more slowly, as others who use the account seem
+        to be under way. Where that is longer than a second, nobody sends meanwhile: the limit is one by the second, so
+        a shorter wait is the refused one's alone.
         """
         now = self._clock()
         # Several that were under way together are refused together, and are one reason to slow down.
         if now >= self._slowed + 1.0:
             self._share, self._slowed = max(_REGAINED, self._share * _LOST), now
-        self._held_until = max(self._held_until, now + seconds)
+        if seconds > _SHORT:
+            self._held_until = max(self._held_until, now + seconds)
 
     def _due(self) -> float:
         due = self._held_until

@@ -77,6 +77,15 @@ def test_a_refusal_holds_up_all_and_the_longest_wins():
     assert clock() - start == pytest.approx(7)
 
 
+def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
+    clock = Clock()
+    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    start = clock()
+    pace.refused(1)
+    pace.wait()
+    assert clock() == start
+
+
 def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
     clock = Clock()
     pace = Pace(10, clock=clock, sleep=clock.sleep)
