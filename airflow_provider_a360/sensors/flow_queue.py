@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -45,7 +46,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
     Poke, reschedule and deferrable end alike: with the flow's `starts`, `in_queue` and `end_count`; with a time-out
     after `timeout` seconds; or at once on what waiting can't mend (unknown flow, 401, 403), also under `soft_fail`.
-    A poll that fails for a passing reason doesn't end the wait.
+    With `never_fail`, each of these but the first is a skipped task. A poll that fails for a passing reason doesn't end
+    the wait, so there is no `silent_fail`.
 
     :param flow_id: the flow.
     :param settle_polls: how many polls in a row must show 0: a flow just started can show 0 for a moment.
@@ -68,6 +70,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.silent_fail:
+            raise ValueError("silent_fail is not for this sensor: a poll that fails for a passing reason ends no wait.")
         self.flow_id = flow_id
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
@@ -79,12 +83,12 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
         Raises: AirflowSensorTimeout; AirflowFailException for what waiting can't mend.
         """
-        with _failing_at_once():
+        with self._ending():
             return self._first_poll_then_defer() if self.deferrable else super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the trigger."""
-        with _failing_at_once():
+        with self._ending():
             return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -158,14 +162,18 @@ class A360FlowQueueSensor(BaseSensorOperator):
             inputs.boolean(self.fail_if_paused, "fail_if_paused"),
         )
 
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """Turn what waiting can't mend into a failure without retry, or with `never_fail`, as a time-out, into a skip.
 
-@contextmanager
-def _failing_at_once() -> Iterator[None]:
-    """Turn what waiting can't mend into a failure without retry.
-
-    Outside of what the base class does: there, `soft_fail` would make it a skipped task.
-    """
-    try:
-        yield
-    except (*PERMANENT, A360WaitError, A360QueueEventError) as error:
-        raise AirflowFailException(str(error)) from error
+        Outside of what the base class does: there, `soft_fail` would make it a skipped task, and `never_fail` goes by
+        the mode.
+        """
+        try:
+            yield
+        except (*PERMANENT, A360WaitError, A360QueueEventError, AirflowSensorTimeout) as error:
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            if isinstance(error, AirflowSensorTimeout):
+                raise
+            raise AirflowFailException(str(error)) from error

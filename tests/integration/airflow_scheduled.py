@@ -41,6 +41,8 @@ WAITS = {
     "paused": Wait([5, 0], "success", status=3, polls=2, says=("paused with 5 contacts", "The wait goes on")),
     "timed_out": Wait([7], "failed", given={"timeout": 12}),
     "timed_out_softly": Wait([7], "skipped", given={"timeout": 12, "soft_fail": True}),
+    "timed_out_never_failing": Wait([7], "skipped", given={"timeout": 12, "never_fail": True}),
+    "unknown_never_failing": Wait([4, UNKNOWN], "skipped", given={"never_fail": True}, polls=2),
     "unknown": Wait([4, UNKNOWN], "failed", given={"soft_fail": True}, polls=2, says=("does not exist",)),
     "unknown_at_first": Wait([0], "failed", given={"soft_fail": True, "flow_id": 999}, says=("Flow 999 does not",)),
     "forbidden": Wait([4, FORBIDDEN], "failed", given={"soft_fail": True}, polls=2, says=("Not in your tariff",)),
