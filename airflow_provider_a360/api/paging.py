@@ -122,7 +122,11 @@ class Listing(Generic[T]):
         # Behind a last page that is full one more is read.
         known = range(size, total + 1, size)
         behind = itertools.count(size + len(known) * size, size)
-        pages = itertools.chain(in_order(self._at, known, self._at_once), map(self._at, behind))
+        # A first page shorter than asked for shows the largest page that the service gives, or that the total counts
+        # something else: then the second one is empty, and it is not worth the while to ask for more side by side.
+        alone = 1 if size < self._size else 0
+        abreast = in_order(self._at, known[alone:], self._at_once)
+        pages = itertools.chain(map(self._at, known[:alone]), abreast, map(self._at, behind))
         longest = total
         for offset, page in zip(itertools.count(size, size), pages):
             self._unbroken &= page.total is None or longest <= page.total < total + offset

@@ -121,6 +121,13 @@ def test_a_total_too_high_of_a_list_that_holds_still_is_left_alone(length, size,
     assert read(service, size) == (rows_of(length), False)
 
 
+@given(length=st.integers(1, 50), more=st.integers(1, 5000), at_once=st.integers(1, 8))
+def test_a_total_that_counts_something_else_than_the_rows_of_a_short_page_costs_little(length, more, at_once):
+    service = Service(rows_of(length), total=length + more)
+    assert list(listing(service, 51, at_once)) == rows_of(length)
+    assert service.fetches <= 4
+
+
 @given(length=lengths, size=sizes, share=st.floats(0, 1))
 def test_a_total_too_low_cuts_nothing_off(length, size, share):
     assert read(Service(rows_of(length), total=int(length * share)), size) == (rows_of(length), False)
