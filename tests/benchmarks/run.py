@@ -25,7 +25,8 @@ HERE = Path(__file__).parent
 IN_FLIGHT = 8
 LIMIT = 10
 EVERY_FORMAT = ("jsonl", "jsonl.gz", "csv", "csv.gz", "parquet")
-ALTERNATIVES = ("session_typed", "session", "http_hook", "http_operator", "dlt_rest_api")
+OUR_SCRIPT = "session_typed"
+ALTERNATIVES = (OUR_SCRIPT, "session", "http_hook", "http_operator", "dlt_rest_api")
 
 
 class FailedError(Exception):
@@ -170,9 +171,16 @@ class Bench:
             "S1", ("execute", "dag_test", *ALTERNATIVES), rows,
             account={"rows": rows}, days=30, knobs={"requests_per_second": 0},
         )  # fmt: skip
-        ours = found["execute", "jsonl"]["wall"]
-        best = min((one["wall"], name) for (name, _), one in found.items() if name in ALTERNATIVES)
-        self.target("S1", "faster than every alternative", f"{ours:.2f} s, {best[1]} {best[0]:.2f} s", ours < best[0])
+        ours, walls = found["execute", "jsonl"], {name: one["wall"] for (name, _), one in found.items()}
+        for wanted, names in (
+            ("faster than every alternative that is in use", [name for name in ALTERNATIVES if name != OUR_SCRIPT]),
+            ("faster than a typed script of our own, which checks nothing", [OUR_SCRIPT]),
+        ):
+            if best := min(((walls[name], name) for name in names if name in walls), default=None):
+                self.target(
+                    "S1", wanted, f"{ours['wall']:.2f} s ({ours['seconds_own']:.2f} without Airflow's start), "
+                    f"{best[1]} {best[0]:.2f} s", ours["wall"] < best[0],
+                )  # fmt: skip
 
     def s2(self) -> None:
         rows, latency = (4_000 if self.quick else 20_000), 0.15
