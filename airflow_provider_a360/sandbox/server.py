@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -89,7 +90,7 @@ class Sandbox:
             proxy_headers=False,
             timeout_keep_alive=90,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = Thread(target=self._server.run, args=([self._socket],), name="a360-sandbox", daemon=True)
 
     @property
@@ -110,7 +111,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = self._server.force_exit = True
+        self._server.end()
         self._thread.join()
         self._socket.close()
 
@@ -217,3 +218,34 @@ async def _captured(app: Callable[[Scope, Receive, Send], Any], request: Request
     response = Response(bytes(body), start["status"])
     response.raw_headers = list(start["headers"])
     return response
+
+
+class _Server(uvicorn.Server):
+    """Ends at once. uvicorn looks ten times a second whether it should, and then waits a tenth for its connections:
+    too long where each test has a sandbox of its own.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """From another thread, once or more often."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if not self.should_exit:
+            await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
