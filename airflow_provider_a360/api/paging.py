@@ -34,15 +34,11 @@ class Page(Generic[T]):
 class Listing(Generic[T]):
     """A list, its first page already read; iterating it yields each row once.
 
-    Where the first page says how long the list is, the others are read side by side, and it held still if just as many
-    rows came as were promised. Rows that are added meanwhile come at the head and push others back, so they only repeat
-    rows (which are dropped by their identity), and no new one is seen unless they come faster than they are read. A row
-    that is removed, or that moves past a reader unseen, is missing from the count.
-
-    Otherwise the list is read again, page after page, each with a row of the one before: it must hold the row that the
-    page before it ended with. As long as it does, no row is lost; where it doesn't, rows were removed and the ones
-    behind moved up unseen. What was missed before is added. A total that two readings contradict in the same way counts
-    something else than rows, and is left alone.
+    Pages overlap by a row: each must hold the row that the page before it ended with. As long as they do, rows that
+    were added meanwhile only repeat others (they are dropped by their identity) and no row is lost; where they don't,
+    rows were removed and the ones behind moved up unseen. Then, or when fewer rows came than the first page's total
+    promised, the list is read again and what was missed is added. A total that two readings contradict in the same way
+    counts something else than rows, and is left alone.
 
     `fetch(offset, limit)` returns a page, past the end an empty one.
 
@@ -72,22 +68,20 @@ class Listing(Generic[T]):
         seen = self.seen = IdSet()
         first, previous = self.first, None
         for reading in range(1, READINGS + 1):
-            total = first.total
-            abreast = reading == 1 and total is not None and total > len(first.rows)
             self._unbroken = True
             found = seen if reading == 1 else IdSet()
-            for page in self._abreast(first, total or 0) if abreast else self._in_turn(first):
+            # Read side by side, a page may come before the one in front of it, and a row added in between parts the
+            # two. One after the other, they bear any rows that are added.
+            for page in self._pages(first, self._at_once if reading == 1 else 1):
                 yield list(itertools.compress(page.rows, seen.add(page.ids)))
                 if found is not seen:
                     found.add(page.ids)
-            outcome = total, len(found)
-            if self._unbroken and (
-                len(found) == total or (not abreast and (total is None or len(found) > total or outcome == previous))
-            ):
+            outcome = first.total, len(found)
+            if self._unbroken and (first.total is None or len(found) >= first.total or outcome == previous):
                 return
             log.info(
                 "%s did not hold still: reading %d found %d rows of %s.",
-                self._name, reading, len(found), "an unknown number" if total is None else total,
+                self._name, reading, len(found), "an unknown number" if first.total is None else first.total,
             )  # fmt: skip
             previous = outcome
             if reading < READINGS:
@@ -100,8 +94,8 @@ class Listing(Generic[T]):
     @property
     def pages_ahead(self) -> int:
         """How many pages are still to be read, if the list says how long it is."""
-        rows, total = len(self.first.rows), self.first.total or 0
-        return total // rows if total > rows > 0 else 0
+        rows = len(self.first.rows)
+        return 0 if rows < 2 else max(0, -(-((self.first.total or 0) - rows) // (rows - 1)))  # noqa: PLR2004
 
     def last_rows(self) -> list[T]:
         """The rows of the last page; none where the first is all there is."""
@@ -111,52 +105,40 @@ class Listing(Generic[T]):
     def _at(self, offset: int) -> Page[T]:
         return self._fetch(offset, self._size)
 
-    def _abreast(self, first: Page[T], total: int) -> Iterator[Page[T]]:
-        """The pages of a list of so many rows; `_unbroken` turns false where it has become shorter, or longer by as
-        many rows as have been read.
-        """
+    def _pages(self, first: Page[T], at_once: int) -> Iterator[Page[T]]:
+        """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""
         yield first
-        size = len(first.rows)
+        size, total = len(first.rows), first.total
+        if size < self._size and size >= (total or 0):
+            return
         if not size:
             return
-        # Behind a last page that is full one more is read.
-        known = range(size, total + 1, size)
-        behind = itertools.count(size + len(known) * size, size)
-        # A first page shorter than asked for shows the largest page that the service gives, or that the total counts
-        # something else: then the second one is empty, and it is not worth the while to ask for more side by side.
-        alone = 1 if size < self._size else 0
-        abreast = in_order(self._at, known[alone:], self._at_once)
-        pages = itertools.chain(map(self._at, known[:alone]), abreast, map(self._at, behind))
-        longest = total
-        for offset, page in zip(itertools.count(size, size), pages):
-            self._unbroken &= page.total is None or longest <= page.total < total + offset
-            longest = page.total or longest
-            held = len(self.seen)
-            yield page
-            # Nothing is left behind a short page, before its time or not. What comes behind the total has been pushed
-            # there, or the total is too low.
-            if len(page.rows) < size or (offset >= total and not held < len(self.seen) <= total):
-                return
-
-    def _in_turn(self, first: Page[T]) -> Iterator[Page[T]]:
-        """The pages, each with a row of the one before; `_unbroken` turns false where two neighbours share none."""
-        yield first
-        size, total = len(first.rows), first.total or 0
         # A first page shorter than asked for, of a list that is longer, shows the largest page that the service gives.
-        if not size or (size < self._size and size >= total):
-            return
         overlap = 1 if size > 1 else 0
-        last, offset = first, size - overlap
-        # Nothing is left behind a short page.
-        while len(last.rows) >= size and (offset < total or (overlap and self._unbroken)):
-            page = self._at(offset)
-            if overlap:
-                self._check(last, page)
+        step = size - overlap
+        known = range(step, total or 0, step) if (total or 0) > size else range(0)
+        last, offset = first, step
+        # What a first page that is short shows, the second one tells, before more are asked for side by side.
+        alone = 1 if size < self._size else 0
+        pages = itertools.chain(map(self._at, known[:alone]), in_order(self._at, known[alone:], at_once))
+        for page in pages:
+            self._check(last, page, overlap)
             yield page
-            last, offset = page, offset + size - overlap
+            last, offset = page, offset + step
+            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
+            if len(page.rows) < size:
+                break
+        while overlap and len(last.rows) >= size and self._unbroken:
+            last, before = self._at(offset), last
+            self._check(before, last, overlap)
+            yield last
+            offset += step
 
-    def _check(self, page: Page[T], following: Page[T]) -> None:
+    def _check(self, page: Page[T], following: Page[T], overlap: int) -> None:
         """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
-        seam, ids = page.ids[-1], following.ids
-        if seam not in ids or (seam == ids[-1] and len(ids) > 1):
+        if not overlap:
+            return
+        seam = page.ids[-1] if page.ids else None
+        ids = following.ids
+        if seam not in ids or (seam == ids[-1] and len(ids) > overlap):
             self._unbroken = False

@@ -22,7 +22,8 @@ MOST_FETCHES = 3_000
 @dataclass
 class Service:
     """Rows are numbers, the newest first. `changes` says for each fetch how many are added at the head, how many are
-    removed, and with which dice, over and over until fetch number `lively`.
+    removed, and with which dice, over and over until fetch number `lively`. With `anywhere`, they are not added at the
+    head: a list that is read by one date may get rows by another.
     """
 
     rows: list[int]
@@ -32,6 +33,7 @@ class Service:
     ignores_offset: bool = False
     short: dict[int, int] = field(default_factory=dict)
     lively: int = 15
+    anywhere: bool = False
     fetches: int = 0
 
     def __post_init__(self) -> None:
@@ -58,8 +60,9 @@ class Service:
         for _ in range(min(removed, len(self.rows))):
             self.stood.discard(self.rows.pop(dice.randrange(len(self.rows))))
         for _ in range(added):
-            self.rows.insert(0, next(self._new))
-            self.ever.add(self.rows[0])
+            new = next(self._new)
+            self.rows.insert(dice.randint(0, len(self.rows)) if self.anywhere else 0, new)
+            self.ever.add(new)
 
 
 def listing(service, page_size, at_once=1):
@@ -94,9 +97,9 @@ def rows_of(length):
     return list(range(length, 0, -1))
 
 
-@given(length=lengths, size=sizes, total=totals, moves=st.one_of(changes, storms))
-def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(length, size, total, moves):
-    service = Service(rows_of(length), moves, total)
+@given(length=lengths, size=sizes, total=totals, moves=st.one_of(changes, storms), anywhere=st.booleans())
+def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(length, size, total, moves, anywhere):
+    service = Service(rows_of(length), moves, total, anywhere=anywhere)
     found, told = read(service, size)
     event("told" if told else "whole")
     assert len(found) == len(set(found))
@@ -133,17 +136,9 @@ def test_a_total_too_low_cuts_nothing_off(length, size, share):
     assert read(Service(rows_of(length), total=int(length * share)), size) == (rows_of(length), False)
 
 
-@given(length=lengths, size=st.integers(2, 100))
-def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size):
-    service = Service(rows_of(length))
-    assert read(service, size) == (rows_of(length), False)
-    # A last page that is full is followed by one more.
-    assert service.fetches == length // size + 1
-
-
-@given(length=lengths, size=sizes)
-def test_a_list_that_does_not_say_how_long_it_is_comes_whole(length, size):
-    service = Service(rows_of(length), total=None)
+@given(length=lengths, size=sizes, total=totals)
+def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size, total):
+    service = Service(rows_of(length), total=total)
     assert read(service, size) == (rows_of(length), False)
     assert service.fetches <= length // (max(2, size) - 1) + 1
 
@@ -176,10 +171,14 @@ def test_pages_read_side_by_side_come_in_order(length, size, at_once):
     assert list(listing(service, size, at_once)) == rows_of(length)
 
 
-@given(length=st.integers(0, 200), size=st.integers(20, 60), at_once=st.integers(2, 8), moves=changes, seed=seeds)
-def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_told(length, size, at_once, moves, seed):
-    """No more rows are added than fit on a page, so none of them pushes a new one behind the first."""
-    service, dice = Service(rows_of(length), moves, lively=7), Random(seed)
+@given(
+    length=st.integers(0, 200), size=st.integers(7, 60), at_once=st.integers(2, 8), moves=changes, seed=seeds,
+    anywhere=st.booleans(),
+)  # fmt: skip
+def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_told(
+    length, size, at_once, moves, seed, anywhere
+):
+    service, dice = Service(rows_of(length), moves, lively=30, anywhere=anywhere), Random(seed)
     turn = Lock()
 
     def fetch(offset, limit):
@@ -195,7 +194,7 @@ def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_to
         event("told")
         return
     assert len(found) == len(set(found))
-    event("again" if service.fetches > length // size + 2 else "once")
+    event("again" if service.fetches > length // (size - 1) + 2 else "once")
     assert service.stood <= set(found) <= service.ever
 
 
