@@ -118,7 +118,8 @@ class Listing(Generic[T]):
         step = size - overlap
         known = range(step, total or 0, step) if (total or 0) > size else range(0)
         last, offset = first, step
-        # What a first page that is short shows, the second one tells, before more are asked for side by side.
+        # With a short first page, either that is the largest the service gives, or the total counts something else: the
+        # second page tells, before more are asked for side by side.
         alone = 1 if size < self._size else 0
         pages = itertools.chain(map(self._at, known[:alone]), in_order(self._at, known[alone:], at_once))
         for page in pages:

@@ -10,7 +10,7 @@ import functools
 import itertools
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -254,8 +254,8 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
     Raises: A360FormatError, as `record` does.
     """
     plan, known = _plan(kind, tuple(given))
-    nowhere: Iterable[Any] = itertools.repeat(None)
-    columns = {name: given.get(name, nowhere) for name in kind.__struct_fields__}
+    nowhere = [None] * len(rows)
+    columns: dict[str, Sequence[Any]] = {name: given.get(name, nowhere) for name in kind.__struct_fields__}
     for name, source, others, plain, coerce, required in plan:
         column = [raw.get(source) for raw in rows]
         for other in others:
@@ -272,9 +272,9 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
         has_email = map(bool, columns.get("email", nowhere))
         columns["extra"] = [
             None if known.issuperset(raw) else _extra(raw, known, has_email=mailed)
-            for raw, mailed in zip(rows, has_email, strict=False)
+            for raw, mailed in zip(rows, has_email, strict=True)
         ]
-    return list(itertools.starmap(kind, zip(*columns.values(), strict=False)))
+    return list(itertools.starmap(kind, zip(*columns.values(), strict=True)))
 
 
 def _extra(raw: Mapping[str, Any], known: frozenset[str], *, has_email: bool) -> str | None:

@@ -71,7 +71,9 @@ class A360FlowQueueSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         if self.silent_fail:
-            raise ValueError("silent_fail is not for this sensor: a poll that fails for a passing reason ends no wait.")
+            raise ValueError(
+                "silent_fail is not for this sensor: leave it out. A poll that fails for a passing reason ends no wait."
+            )
         self.flow_id = flow_id
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
