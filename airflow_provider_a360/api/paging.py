@@ -34,11 +34,15 @@ class Page(Generic[T]):
 class Listing(Generic[T]):
     """A list, its first page already read; iterating it yields each row once.
 
-    Pages overlap by a row: each must hold the row that the page before it ended with. As long as they do, rows that
-    were added meanwhile only repeat others (they are dropped by their identity) and no row is lost; where they don't,
-    rows were removed and the ones behind moved up unseen. Then, or when fewer rows came than the first page's total
-    promised, the list is read again and what was missed is added. A total that two readings contradict in the same way
-    counts something else than rows, and is left alone.
+    The service numbers its rows upwards. So where the first page's ids fall from row to row, a row that is added later
+    has a higher id than the first of them: as long as none such comes, and as many rows come as the first page's total
+    promised, they are the list as it stood when that page was read, whatever was added or removed since.
+
+    Any other list, and one for which that did not come true, is read with pages that overlap by a row: each must hold
+    the row that the page before it ended with. As long as they do, rows that were added only repeat others (they are
+    dropped by their identity) and no row is lost; where they don't, rows were removed and the ones behind moved up
+    unseen. Then, or when fewer rows came than the total promised, the list is read again and what was missed is added.
+    A total that two readings contradict in the same way counts something else than rows, and is left alone.
 
     `fetch(offset, limit)` returns a page, past the end an empty one.
 
@@ -68,20 +72,25 @@ class Listing(Generic[T]):
         seen = self.seen = IdSet()
         first, previous = self.first, None
         for reading in range(1, READINGS + 1):
+            total, counted = first.total, reading == 1 and _is_counted(first)
             self._unbroken = True
             found = seen if reading == 1 else IdSet()
             # Read side by side, a page may come before the one in front of it, and a row added in between parts the
             # two. One after the other, they bear any rows that are added.
-            for page in self._pages(first, self._at_once if reading == 1 else 1):
+            for page in self._pages(first, self._at_once if reading == 1 else 1, counted=counted):
                 yield list(itertools.compress(page.rows, seen.add(page.ids)))
                 if found is not seen:
                     found.add(page.ids)
-            outcome = first.total, len(found)
-            if self._unbroken and (first.total is None or len(found) >= first.total or outcome == previous):
+            outcome = total, len(found)
+            if counted:
+                whole = len(found) == total
+            else:
+                whole = total is None or len(found) >= total or outcome == previous
+            if whole and self._unbroken:
                 return
             log.info(
                 "%s did not hold still: reading %d found %d rows of %s.",
-                self._name, reading, len(found), "an unknown number" if first.total is None else first.total,
+                self._name, reading, len(found), "an unknown number" if total is None else total,
             )  # fmt: skip
             previous = outcome
             if reading < READINGS:
@@ -94,8 +103,7 @@ class Listing(Generic[T]):
     @property
     def pages_ahead(self) -> int:
         """How many pages are still to be read, if the list says how long it is."""
-        rows = len(self.first.rows)
-        return 0 if rows < 2 else max(0, -(-((self.first.total or 0) - rows) // (rows - 1)))  # noqa: PLR2004
+        return 0 if self._is_all(self.first) else len(_offsets(self.first, counted=_is_counted(self.first)))
 
     def last_rows(self) -> list[T]:
         """The rows of the last page; none where the first is all there is."""
@@ -105,41 +113,63 @@ class Listing(Generic[T]):
     def _at(self, offset: int) -> Page[T]:
         return self._fetch(offset, self._size)
 
-    def _pages(self, first: Page[T], at_once: int) -> Iterator[Page[T]]:
-        """The pages of one reading; `_unbroken` turns false where two neighbours share no row."""
+    def _is_all(self, first: Page[T]) -> bool:
+        """Whether there is nothing behind this page. One shorter than asked for, of a list that is longer, shows the
+        largest page that the service gives.
+        """
+        rows = len(first.rows)
+        return not rows or (rows < self._size and rows >= (first.total or 0))
+
+    def _pages(self, first: Page[T], at_once: int, *, counted: bool) -> Iterator[Page[T]]:
+        """The pages of one reading, up to one that does not go on from the others: then `_unbroken` turns false."""
         yield first
-        size, total = len(first.rows), first.total
-        if size < self._size and size >= (total or 0):
+        if self._is_all(first):
             return
-        if not size:
-            return
-        # A first page shorter than asked for, of a list that is longer, shows the largest page that the service gives.
-        overlap = 1 if size > 1 else 0
-        step = size - overlap
-        known = range(step, total or 0, step) if (total or 0) > size else range(0)
-        last, offset = first, step
+        size = len(first.rows)
+        offsets = _offsets(first, counted=counted)
         # With a short first page, either that is the largest the service gives, or the total counts something else: the
         # second page tells, before more are asked for side by side.
         alone = 1 if size < self._size else 0
-        pages = itertools.chain(map(self._at, known[:alone]), in_order(self._at, known[alone:], at_once))
-        for page in pages:
-            self._check(last, page, overlap)
+        ahead = itertools.chain(map(self._at, offsets[:alone]), in_order(self._at, offsets[alone:], at_once))
+        # How a list that is counted goes on behind its total, the count tells; any other ends with a short page.
+        behind = itertools.count(offsets.start + len(offsets) * offsets.step, offsets.step)
+        last = first
+        for page in itertools.chain(ahead, () if offsets.step == size else map(self._at, behind)):
+            if counted:
+                self._unbroken = _none_newer(first, page)
+            elif offsets.step < size:
+                self._unbroken = _goes_on(last, page)
             yield page
-            last, offset = page, offset + step
+            last = page
             # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
-            if len(page.rows) < size:
-                break
-        while overlap and len(last.rows) >= size and self._unbroken:
-            last, before = self._at(offset), last
-            self._check(before, last, overlap)
-            yield last
-            offset += step
+            if len(page.rows) < size or not self._unbroken:
+                return
 
-    def _check(self, page: Page[T], following: Page[T], overlap: int) -> None:
-        """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
-        if not overlap:
-            return
-        seam = page.ids[-1] if page.ids else None
-        ids = following.ids
-        if seam not in ids or (seam == ids[-1] and len(ids) > overlap):
-            self._unbroken = False
+
+def _is_counted(first: Page[T]) -> bool:
+    """Whether a list is one that a count can vouch for: its ids fall, and it says how long it is."""
+    ids = [one for one in first.ids if isinstance(one, int)]
+    falling = len(ids) == len(first.ids) and all(higher > lower for higher, lower in itertools.pairwise(ids))
+    return falling and first.total is not None and first.total >= len(ids) > 0
+
+
+def _offsets(first: Page[T], *, counted: bool) -> range:
+    """Where the pages behind the first begin, as far as its total tells.
+
+    Where a count vouches for the list, a last page that is full is followed by one more.
+    """
+    size = len(first.rows)
+    # Pages of one row have none to share.
+    overlap = 0 if counted or size == 1 else 1
+    return range(size - overlap, (first.total or 0) + 1 - overlap, size - overlap)
+
+
+def _none_newer(first: Page[T], page: Page[T]) -> bool:
+    newest = first.ids[0]
+    return isinstance(newest, int) and all(isinstance(one, int) and one <= newest for one in page.ids)
+
+
+def _goes_on(page: Page[T], following: Page[T]) -> bool:
+    """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
+    seam, ids = page.ids[-1], following.ids
+    return seam in ids and (seam != ids[-1] or len(ids) == 1)

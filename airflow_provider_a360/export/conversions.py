@@ -73,21 +73,28 @@ class Conversions:
     ) -> Iterator[Batch]:
         """One reading of each flow's list for 31 days at a time; the first pages of coming lists run ahead."""
         plan = [(part, group) for part in days.parts(self._PART) for group in groups][skip:]
-        findings.requests_expected += sum(len(group) for _, group in plan)
+        lists = sum(len(group) for _, group in plan)
+        findings.requests_expected += lists
         wanted = ((part, flow) for part, group in plan for flow in group)
-        open_list = functools.partial(self._reading, client, findings)
+        open_list = functools.partial(self._reading, client, findings, alone=lists == 1)
         readings = in_order(lambda one: open_list(*one), wanted, client.settings.max_in_flight)
         for part, group in plan:
             rows = itertools.chain.from_iterable(itertools.islice(readings, len(group)))
             yield Batch(group, list(part.parts(1)), rows)
 
-    def _reading(self, client: A360Client, findings: Findings, days: Days, flow: int) -> Iterator[_Dated]:
+    def _reading(
+        self, client: A360Client, findings: Findings, days: Days, flow: int, *, alone: bool
+    ) -> Iterator[_Dated]:
         """The flow's conversions of these days, the first page already read."""
         # The service may cut its days elsewhere and leave out the filter's last one: two days more on both sides reach
         # beyond these, and back to where the list of earlier days ends that `_hides_some` looks at.
         wide = days.widened(2)
         if self._goes_by_conversion_date is False:
             return self._whole(client, flow, days, findings)
+        hides_some: Callable[[], bool] = functools.partial(self._hides_some, client, flow, days)
+        if alone:
+            # Nothing else fills the time until the first page is here, though that might answer the question.
+            hides_some = beside(hides_some)
         listing = client.conversions(flow, self.kind, goal_id=self.goal_id, first_day=wide.first, last_day=wide.last)
         findings.requests_expected += listing.pages_ahead
         if self._goes_by_conversion_date is None:
@@ -95,8 +102,7 @@ class Conversions:
             outside = wide.widened().first
             if any(row.start_date and row.start_date.date() < outside for row in listing.first.rows):
                 self._goes_by_conversion_date = True
-        hides_some: Callable[[], bool] = functools.partial(self._hides_some, client, flow, days)
-        if self._goes_by_conversion_date is None:
+        if self._goes_by_conversion_date is None and not alone:
             # Asked while the other pages are read: it is one answer less to wait for at the end.
             hides_some = beside(hides_some)
         return self._checked(client, flow, days, listing, hides_some, findings)
@@ -135,7 +141,9 @@ class Conversions:
         """Whether the filter, asked for the days before, gives rows that were converted on these days or later: by
         conversion_date, there can be none.
         """
-        earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=days.first - timedelta(days=2))
+        before = days.first - timedelta(days=2)
+        # Whether there is such a flow, the list of the days themselves shows.
+        earlier = client.conversions(flow, self.kind, goal_id=self.goal_id, last_day=before, known_flow=True)
         rows = earlier.first.rows
         if rows and rows[0].conversion_date <= rows[-1].conversion_date:
             # Not the newest first, as the service's page has them: the newest may be at the other end.

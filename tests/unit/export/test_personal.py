@@ -74,8 +74,10 @@ def people(serve):
     def rows_of(personal_data, secret=None, to="lake"):
         body = {"total": len(rows), "items": [{**shared, **row} for row in rows]}
         export.sandbox.answer_next(f"/a360/autoresponders/{flow.id}/conversions/list", body=body)
-        manifest = export(Conversions(), DAY, flows=[flow.id], treat=treatment(personal_data, secret), to=to)
-        return export.rows(manifest)
+        # For one flow alone, two lists are asked for at once, and either could get this answer.
+        flows = [flow.id, example.PAUSED_FLOW]
+        manifest = export(Conversions(), DAY, flows=flows, treat=treatment(personal_data, secret), to=to)
+        return export.read(manifest["files"][0])
 
     return rows_of
 
