@@ -58,6 +58,8 @@ class A360Client:
     def __init__(self, settings: Settings, *, deadline: float = CALL_DEADLINE) -> None:
         self.settings = settings
         self._transport = Transport(settings)
+        self.unwanted = self._transport.unwanted
+        """To be set where an export has failed: calls under way in other threads then end without another try."""
         self._deadline = deadline
         self._known_flows: set[int] = set()
         self._condition_path_works = False

@@ -71,13 +71,14 @@ class Listing(Generic[T]):
         """The rows page by page; a page whose rows have all come before is empty."""
         seen = self.seen = IdSet()
         first, previous = self.first, None
+        self._unbroken = True
         for reading in range(1, READINGS + 1):
             total, counted = first.total, reading == 1 and _is_counted(first)
-            self._unbroken = True
             found = seen if reading == 1 else IdSet()
             # Read side by side, a page may come before the one in front of it, and a row added in between parts the
             # two. One after the other, they bear any rows that are added.
-            for page in self._pages(first, self._at_once if reading == 1 else 1, counted=counted):
+            at_once, self._unbroken = self._at_once if self._unbroken else 1, True
+            for page in self._pages(first, at_once, counted=counted):
                 yield list(itertools.compress(page.rows, seen.add(page.ids)))
                 if found is not seen:
                     found.add(page.ids)

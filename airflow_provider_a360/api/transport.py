@@ -11,7 +11,9 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
+    sleep_using_event,
     stop_before_delay,
+    stop_when_event_set,
     wait_exponential,
     wait_random,
 )
@@ -58,6 +60,8 @@ class Transport:
 
         self.requests = 0
         """Requests sent so far, tries and token requests included."""
+        self.unwanted = threading.Event()
+        """Set where no answer is wanted any more: who waits to try again gives up."""
         self._settings = settings
         self._wire = Wire(settings)
         self._credentials, self._pace = _account(
@@ -114,7 +118,8 @@ class Transport:
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
             wait=self._wait,
-            stop=stop_before_delay(deadline),
+            stop=stop_before_delay(deadline) | stop_when_event_set(self.unwanted),
+            sleep=sleep_using_event(self.unwanted),
             before_sleep=_say_retry,
             reraise=True,
         )(once)

@@ -62,6 +62,14 @@ class Job:
 
         Raises: A360DestinationError where a file can't be written, staged or published; and what the client raises.
         """
+        try:
+            return self._run(client, ledger or Ledger())
+        except BaseException:
+            # Pages that run ahead would hold up the process's end for as long as they are tried again.
+            client.unwanted.set()
+            raise
+
+    def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
         findings = Findings()
         progress = Progress(client, findings)
         unfinished = [day for day in self.days if day >= datetime.now(UTC).date()]
@@ -76,7 +84,6 @@ class Job:
         groups = [flows] if everything else [[flow] for flow in flows]
         if everything and not flows:
             log.warning("The account has no flows.")
-        ledger = ledger or Ledger()
         published = ledger.open(f"flows {flows}, days {self.days}")
         files = [file for batch in published for file in batch]
         if files:

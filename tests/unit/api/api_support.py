@@ -24,9 +24,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
+    def sleep(self, timeout: float) -> None:
+        self.naps.append(timeout)
+        self.now += timeout
 
     def passed(self, seconds: float) -> None:
         self.now += seconds

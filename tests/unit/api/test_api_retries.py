@@ -148,7 +148,7 @@ def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
 def paused(client, monkeypatch):
     """The client with its sleeps noted instead of slept."""
     clock = Clock()
-    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=clock.sleep))
+    monkeypatch.setattr(client._transport.unwanted, "wait", clock.sleep)
     client._transport._pace._clock, client._transport._pace._sleep = clock, clock.sleep
     return client, clock
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -109,6 +110,22 @@ def test_a_service_that_fails_in_mid_run_leaves_what_was_there(serve):
     export(Conversions(), *span, page_size=5)
     assert export.tree().keys() == earlier.keys()
     assert not set(export.tree().values()) & set(earlier.values())
+
+
+def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
+    export = serve()
+    flows = [example.MAIN_FLOW, example.PAUSED_FLOW]
+    for _ in range(8):
+        busy = {"status": 503, "headers": {"Retry-After": "50"}}
+        export.sandbox.answer_next(f"/a360/autoresponders/{example.PAUSED_FLOW}/conversions", **busy)
+    export.sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions", status=403)
+    before = set(threading.enumerate())
+    with pytest.raises(A360ForbiddenError):
+        export(Conversions(), YESTERDAY, flows=flows)
+    ahead = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("a360")]
+    for thread in ahead:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in ahead)
 
 
 def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):
