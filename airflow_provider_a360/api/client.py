@@ -271,7 +271,8 @@ class A360Client:
             return records(Conversion, rows, place, flow_id=[flow_id] * len(rows))
 
         name, identity = f"The list of conversions of flow {flow_id}", attrgetter("conversion_id")
-        listing = self._list(paths, name, read, identity, span)
+        # In the page's sample the ids rise with the dates, whatever the element and the way.
+        listing = self._list(paths, name, read, identity, span, numbered=True)
         if listing.first.rows:
             self._known_flows.add(flow_id)
         elif not known_flow:
@@ -301,6 +302,8 @@ class A360Client:
         read: Callable[[RawRows], list[T]],
         identity: Callable[[T], Hashable],
         params: Mapping[str, str | int] | None = None,
+        *,
+        numbered: bool = False,
     ) -> Listing[T]:
         def fetch(offset: int, limit: int) -> Page[T]:
             try:
@@ -315,7 +318,9 @@ class A360Client:
             return Page(rows, list(map(identity, rows)), values.integer(data.get("total"), f"{name}: total"))
 
         settings = self.settings
-        return Listing(fetch, name=name, page_size=settings.page_size, at_once=settings.max_in_flight)
+        return Listing(
+            fetch, name=name, page_size=settings.page_size, at_once=settings.max_in_flight, numbered=numbered
+        )
 
     def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
         """What the first path answers; where that is a 404, the next one."""

@@ -34,9 +34,9 @@ class Page(Generic[T]):
 class Listing(Generic[T]):
     """A list, its first page already read; iterating it yields each row once.
 
-    The service numbers its rows upwards. So where the first page's ids fall from row to row, a row that is added later
-    has a higher id than the first of them: as long as none such comes, and as many rows come as the first page's total
-    promised, they are the list as it stood when that page was read, whatever was added or removed since.
+    In a `numbered` list, a row that is added has a higher id than all before it. So where the first page's ids fall
+    from row to row, as long as none higher than its first comes, and as many rows come as its total promised, they are
+    the list as it stood when that page was read, whatever was added or removed since.
 
     Any other list, and one for which that did not come true, is read with pages that overlap by a row: each must hold
     the row that the page before it ended with. As long as they do, rows that were added only repeat others (they are
@@ -56,8 +56,9 @@ class Listing(Generic[T]):
         name: str,
         page_size: int,
         at_once: int = 1,
+        numbered: bool = False,
     ) -> None:
-        self._fetch, self._name = fetch, name
+        self._fetch, self._name, self._numbered = fetch, name, numbered
         # A page of one row has none to share with its neighbour.
         self._size, self._at_once = max(2, page_size), at_once
         self.first = self._at(0)
@@ -73,7 +74,7 @@ class Listing(Generic[T]):
         first, previous = self.first, None
         self._unbroken = True
         for reading in range(1, READINGS + 1):
-            total, counted = first.total, reading == 1 and _is_counted(first)
+            total, counted = first.total, reading == 1 and self._is_counted(first)
             found = seen if reading == 1 else IdSet()
             # Read side by side, a page may come before the one in front of it, and a row added in between parts the
             # two. One after the other, they bear any rows that are added.
@@ -104,7 +105,7 @@ class Listing(Generic[T]):
     @property
     def pages_ahead(self) -> int:
         """How many pages are still to be read, if the list says how long it is."""
-        return 0 if self._is_all(self.first) else len(_offsets(self.first, counted=_is_counted(self.first)))
+        return 0 if self._is_all(self.first) else len(_offsets(self.first, counted=self._is_counted(self.first)))
 
     def last_rows(self) -> list[T]:
         """The rows of the last page; none where the first is all there is."""
@@ -120,6 +121,12 @@ class Listing(Generic[T]):
         """
         rows = len(first.rows)
         return not rows or (rows < self._size and rows >= (first.total or 0))
+
+    def _is_counted(self, first: Page[T]) -> bool:
+        """Whether a list is one that a count can vouch for: it is numbered downwards, and says how long it is."""
+        ids = [one for one in first.ids if isinstance(one, int)]
+        falling = len(ids) == len(first.ids) and all(higher > lower for higher, lower in itertools.pairwise(ids))
+        return self._numbered and falling and first.total is not None and first.total >= len(ids) > 0
 
     def _pages(self, first: Page[T], at_once: int, *, counted: bool) -> Iterator[Page[T]]:
         """The pages of one reading, up to one that does not go on from the others: then `_unbroken` turns false."""
@@ -145,13 +152,6 @@ class Listing(Generic[T]):
             # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
             if len(page.rows) < size or not self._unbroken:
                 return
-
-
-def _is_counted(first: Page[T]) -> bool:
-    """Whether a list is one that a count can vouch for: its ids fall, and it says how long it is."""
-    ids = [one for one in first.ids if isinstance(one, int)]
-    falling = len(ids) == len(first.ids) and all(higher > lower for higher, lower in itertools.pairwise(ids))
-    return falling and first.total is not None and first.total >= len(ids) > 0
 
 
 def _offsets(first: Page[T], *, counted: bool) -> range:

@@ -21,9 +21,10 @@ MOST_FETCHES = 3_000
 
 @dataclass
 class Service:
-    """Rows are numbers; a new one has the highest. `changes` says for each fetch how many are added at the head, how
-    many are removed, and with which dice, over and over until fetch number `lively`. With `anywhere`, they are not
-    added at the head: a list that is read by one date may get rows by another.
+    """Rows are numbers; a new one has the highest, or, where the list is not `numbered`, the lowest. `changes` says for
+    each fetch how many are added at the head, how many are removed, and with which dice, over and over until fetch
+    number `lively`. With `anywhere`, they are not added at the head: a list that is read by one date may get rows by
+    another.
     """
 
     rows: list[int]
@@ -34,12 +35,13 @@ class Service:
     short: dict[int, int] = field(default_factory=dict)
     lively: int = 15
     anywhere: bool = False
+    numbered: bool = True
     fetches: int = 0
 
     def __post_init__(self) -> None:
         self.stood = set(self.rows)
         self.ever = set(self.rows)
-        self._new = count(10_000)
+        self._new = count(10_000) if self.numbered else count(-1, -1)
 
     def fetch(self, offset: int, limit: int) -> Page:
         self.fetches += 1
@@ -66,7 +68,7 @@ class Service:
 
 
 def listing(service, page_size, at_once=1):
-    return Listing(service.fetch, name="The list", page_size=page_size, at_once=at_once)
+    return Listing(service.fetch, name="The list", page_size=page_size, at_once=at_once, numbered=service.numbered)
 
 
 def read(service, page_size):
@@ -108,9 +110,14 @@ def some_order(length, seed):
 orders = st.one_of(st.builds(rows_of, lengths), st.builds(some_order, lengths, seeds))
 
 
-@given(rows=orders, size=sizes, total=totals, moves=st.one_of(changes, storms), anywhere=st.booleans())
-def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(rows, size, total, moves, anywhere):
-    service = Service(rows, moves, total, anywhere=anywhere)
+@given(
+    rows=orders, size=sizes, total=totals, moves=st.one_of(changes, storms), anywhere=st.booleans(),
+    numbered=st.booleans(),
+)  # fmt: skip
+def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(
+    rows, size, total, moves, anywhere, numbered
+):
+    service = Service(rows, moves, total, anywhere=anywhere, numbered=numbered)
     found, told = read(service, size)
     event("told" if told else "whole")
     assert len(found) == len(set(found))
@@ -155,6 +162,13 @@ def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(len
     assert service.fetches == length // size + 1
 
 
+@given(length=lengths, size=sizes, total=totals)
+def test_a_list_that_is_not_numbered_or_does_not_say_how_long_it_is_comes_in_its_order(length, size, total):
+    service = Service(rows_of(length), total=total, numbered=total is None)
+    assert read(service, size) == (rows_of(length), False)
+    assert service.fetches <= length // (max(2, size) - 1) + 1
+
+
 @given(length=lengths, size=sizes, seed=seeds, total=totals)
 def test_a_list_of_another_order_that_holds_still_comes_in_it_with_few_requests_more(length, size, seed, total):
     service = Service(some_order(length, seed), total=total)
@@ -197,11 +211,13 @@ def test_pages_read_side_by_side_come_in_order(length, size, at_once):
 @given(
     length=st.integers(0, 200), size=st.integers(7, 60), at_once=st.integers(2, 8), moves=changes, seed=seeds,
     order=st.sampled_from([lambda length, _: rows_of(length), some_order]), anywhere=st.booleans(),
+    numbered=st.booleans(),
 )  # fmt: skip
 def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_told(
-    length, size, at_once, moves, seed, order, anywhere
+    length, size, at_once, moves, seed, order, anywhere, numbered
 ):
-    service, dice = Service(order(length, seed), moves, lively=30, anywhere=anywhere), Random(seed)
+    service = Service(order(length, seed), moves, lively=30, anywhere=anywhere, numbered=numbered)
+    dice = Random(seed)
     turn = Lock()
 
     def fetch(offset, limit):
@@ -212,7 +228,7 @@ def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_to
 
     found = []
     try:
-        found.extend(Listing(fetch, name="The list", page_size=size, at_once=at_once))
+        found.extend(Listing(fetch, name="The list", page_size=size, at_once=at_once, numbered=numbered))
     except A360ListMovedError:
         event("told")
         return

@@ -258,7 +258,7 @@ def test_fields_that_the_service_adds_are_kept(serve):
     export.sandbox.answer_next(
         f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list", body={"total": 1, "items": [row]}
     )
-    found, *_ = export.rows(export(Conversions(), YESTERDAY, flows=TWO_FLOWS))
+    (found,) = export.read(export(Conversions(), YESTERDAY, flows=TWO_FLOWS)["files"][0])
     assert found["extra"] == '{"score":7}'
     assert found["email"] is found["start_date"] is None
 
