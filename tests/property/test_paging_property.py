@@ -237,6 +237,22 @@ def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_to
     assert service.stood <= set(found) <= service.ever
 
 
+@pytest.mark.parametrize(("numbered", "new"), [(True, 1_000), (False, 0)])
+def test_a_row_that_goes_behind_the_reader_while_one_comes_ahead_of_it_hides_no_third(numbered, new):
+    """Count and total agree all the while."""
+    service = Service(rows_of(40), numbered=numbered)
+
+    def fetch(offset, limit):
+        if service.fetches == 1:
+            service.rows.remove(40)
+            service.rows.insert(30, new)
+        return service.fetch(offset, limit)
+
+    found = list(Listing(fetch, name="The list", page_size=10, numbered=numbered))
+    assert len(found) == len(set(found))
+    assert set(range(1, 40)) <= set(found)
+
+
 @pytest.mark.parametrize("added", [1, 2, 3, 20])
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
 @pytest.mark.parametrize("cap", [1, 100])
