@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from typing import Any, Literal, TypeVar
@@ -58,11 +60,23 @@ class A360Client:
     def __init__(self, settings: Settings, *, deadline: float = CALL_DEADLINE) -> None:
         self.settings = settings
         self._transport = Transport(settings)
-        self.unwanted = self._transport.unwanted
-        """To be set where an export has failed: calls under way in other threads then end without another try."""
+        self.unwanted = threading.Event()
+        """Set where no answer is wanted any more: a call under way then neither waits nor tries again."""
         self._deadline = deadline
         self._known_flows: set[int] = set()
         self._condition_path_works = False
+
+    @contextlib.contextmanager
+    def while_wanted(self) -> Iterator[A360Client]:
+        """The same client for one piece of work. What its threads still ask when that is over, done or failed, would
+        hold up the end of the process for as long as it was tried again.
+        """
+        client = copy.copy(self)
+        client.unwanted = threading.Event()
+        try:
+            yield client
+        finally:
+            client.unwanted.set()
 
     @property
     def requests(self) -> int:
@@ -358,7 +372,7 @@ class A360Client:
         return self._call("GET", path, params=params)
 
     def _call(self, method: str, path: str, **what: Any) -> Any:
-        return self._transport.call(method, path, deadline=self._deadline, **what)
+        return self._transport.call(method, path, deadline=self._deadline, unwanted=self.unwanted, **what)
 
 
 def _element_type(name: str) -> ElementType:

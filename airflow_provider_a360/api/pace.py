@@ -23,13 +23,7 @@ class Pace:
     one, and more slowly for a while: other processes may share the account.
     """
 
-    def __init__(
-        self,
-        per_second: float,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         burst = max(1, int(per_second))
         self.per_second = per_second
         self._window = max(1.0, burst / per_second) * _SLACK
@@ -37,13 +31,13 @@ class Pace:
         self._held_until = 0.0
         self._share, self._slowed = 1.0, float("-inf")
         self._turnstile = threading.Lock()
-        self._clock, self._sleep = clock, sleep
+        self._clock = clock
 
-    def wait(self) -> None:
-        """Return when the next request may be sent."""
+    def wait(self, sleep: Callable[[float], object] = time.sleep) -> None:
+        """Return when the next request may be sent; where `sleep` raises, none is."""
         with self._turnstile:
             while (delay := self._due() - self._clock()) > 0:
-                self._sleep(delay)
+                sleep(delay)
             self._sent.append(self._clock())
             self._share = min(1.0, self._share + _REGAINED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -11,7 +12,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
-    sleep_using_event,
     stop_before_delay,
     stop_when_event_set,
     wait_exponential,
@@ -31,7 +31,7 @@ from airflow_provider_a360.api.pace import Pace
 from airflow_provider_a360.api.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import urllib3
 
@@ -60,8 +60,6 @@ class Transport:
 
         self.requests = 0
         """Requests sent so far, tries and token requests included."""
-        self.unwanted = threading.Event()
-        """Set where no answer is wanted any more: who waits to try again gives up."""
         self._settings = settings
         self._wire = Wire(settings)
         self._credentials, self._pace = _account(
@@ -78,21 +76,24 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, str | int] | None = None,
         deadline: float = CALL_DEADLINE,
+        unwanted: threading.Event,
     ) -> Any:
         """The decoded JSON of the answer to a request.
 
         Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out, a broken connection or a body that
         is not whole JSON, for at most `deadline` seconds. A 401 draws a new token and a replay; others only where that
-        token has been accepted meanwhile: it was revoked or grew old while this request waited for its turn.
+        token has been accepted meanwhile: it was revoked or grew old while this request waited for its turn. Once
+        `unwanted` is set, nothing is waited for and nothing tried again.
 
         Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
         """
         request = Request(method, path, params, body)
         until = time.monotonic() + deadline
+        nap = functools.partial(_nap, request, unwanted)
 
         def ask(token_body: dict[str, str]) -> Any:
             try:
-                return self._send(Request("POST", TOKEN_PATH, body=token_body), None, until)
+                return self._send(Request("POST", TOKEN_PATH, body=token_body), None, until, nap)
             except (A360RequestError, A360NoDataError) as refused:
                 # The token endpoint says 400 or 404 for what is a matter of credentials or of the base URL.
                 raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
@@ -103,7 +104,7 @@ class Transport:
                 while True:
                     bearer = self._credentials.bearer(ask)
                     try:
-                        answer = self._send(request, bearer, until)
+                        answer = self._send(request, bearer, until, nap)
                     except A360AuthError:
                         replays -= 1
                         if not self._credentials.renew(bearer) or replays < 0:
@@ -118,8 +119,8 @@ class Transport:
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
             wait=self._wait,
-            stop=stop_before_delay(deadline) | stop_when_event_set(self.unwanted),
-            sleep=sleep_using_event(self.unwanted),
+            stop=stop_before_delay(deadline) | stop_when_event_set(unwanted),
+            sleep=nap,
             before_sleep=_say_retry,
             reraise=True,
         )(once)
@@ -134,10 +135,10 @@ class Transport:
                 self._pace.refused(wait)
         return wait
 
-    def _send(self, request: Request, bearer: str | None, until: float) -> Any:
+    def _send(self, request: Request, bearer: str | None, until: float, nap: Callable[[float], None]) -> Any:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        self._pace.wait()
+        self._pace.wait(nap)
         with self._counting:
             self.requests += 1
         try:
@@ -171,6 +172,11 @@ _WHY = {
     "reset by peer": "the connection was reset",
     "SSL": "the TLS connection broke",
 }
+
+
+def _nap(request: Request, unwanted: threading.Event, seconds: float) -> None:
+    if unwanted.wait(seconds):
+        raise A360TransientError(request.method, request.path, None, "its answer was not wanted any more")
 
 
 def _say_retry(state: RetryCallState) -> None:

@@ -62,12 +62,8 @@ class Job:
 
         Raises: A360DestinationError where a file can't be written, staged or published; and what the client raises.
         """
-        try:
-            return self._run(client, ledger or Ledger())
-        except BaseException:
-            # Pages that run ahead would hold up the process's end for as long as they are tried again.
-            client.unwanted.set()
-            raise
+        with client.while_wanted() as ours:
+            return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
         findings = Findings()

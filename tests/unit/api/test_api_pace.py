@@ -56,10 +56,10 @@ def test_no_more_requests_are_under_way_than_was_set(sandbox):
 @pytest.mark.parametrize("rate", [0.5, 1, 1.5, 9.5, 10])
 def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
     clock = Clock()
-    pace = Pace(rate, clock=clock, sleep=clock.sleep)
+    pace = Pace(rate, clock=clock)
     sent = []
     for _ in range(40):
-        pace.wait()
+        pace.wait(clock.sleep)
         sent.append(clock())
     burst = max(1, int(rate))
     assert sent[burst - 1] == sent[0]
@@ -69,31 +69,31 @@ def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
 
 def test_a_refusal_holds_up_all_and_the_longest_wins():
     clock = Clock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = Pace(10, clock=clock)
     start = clock()
     pace.refused(7)
     pace.refused(2)
-    pace.wait()
+    pace.wait(clock.sleep)
     assert clock() - start == pytest.approx(7)
 
 
 def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
     clock = Clock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = Pace(10, clock=clock)
     start = clock()
     pace.refused(1)
-    pace.wait()
+    pace.wait(clock.sleep)
     assert clock() == start
 
 
 def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
     clock = Clock()
-    pace = Pace(10, clock=clock, sleep=clock.sleep)
+    pace = Pace(10, clock=clock)
 
     def seconds_for_ten():
         start = clock()
         for _ in range(10):
-            pace.wait()
+            pace.wait(clock.sleep)
         return clock() - start
 
     seconds_for_ten()

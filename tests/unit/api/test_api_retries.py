@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -93,7 +94,7 @@ def test_what_will_not_pass_is_told_after_one_request(sandbox, answer, kind):
 
 def test_a_404_is_asked_for_once(sandbox):
     with pytest.raises(A360NoDataError):
-        connect_by_key(sandbox.url)._transport.call("GET", "/a360/nothing")
+        connect_by_key(sandbox.url)._call("GET", "/a360/nothing")
     assert asked(sandbox) == [404]
 
 
@@ -148,8 +149,8 @@ def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
 def paused(client, monkeypatch):
     """The client with its sleeps noted instead of slept."""
     clock = Clock()
-    monkeypatch.setattr(client._transport.unwanted, "wait", clock.sleep)
-    client._transport._pace._clock, client._transport._pace._sleep = clock, clock.sleep
+    monkeypatch.setattr(client.unwanted, "wait", clock.sleep)
+    client._transport._pace._clock = clock
     return client, clock
 
 
@@ -202,6 +203,32 @@ def test_a_limit_met_by_one_holds_back_all_of_the_account(sandbox, monkeypatch):
         first.element_stats(example.EMAIL, "email")
     second.element_stats(example.EMAIL, "email")
     assert sum(clock.naps) >= 50
+
+
+def test_a_call_that_is_not_wanted_any_more_neither_waits_nor_tries_again(sandbox):
+    """Two calls: one was told to wait, the other is held back by the pace meanwhile."""
+    client = connect_by_key(sandbox.url, deadline=300)
+    sandbox.answer_next(STATS, status=429, headers={"Retry-After": "50"})
+    with ThreadPoolExecutor(2) as pool:
+        with client.while_wanted() as ours:
+            first = pool.submit(ours.element_stats, example.EMAIL, "email")
+            while not client._transport._pace._held_until:
+                time.sleep(0.01)
+            second = pool.submit(ours.flow, example.EMPTY_FLOW)
+            assert not wait([first, second], 0.3).done
+        assert not wait([first, second], 5).not_done
+    assert isinstance(first.exception(), A360TransientError)
+    assert isinstance(second.exception(), A360TransientError)
+    assert asked(sandbox) == [429]
+
+
+def test_a_client_goes_on_after_its_work(sandbox):
+    client = connect_by_key(sandbox.url)
+    with client.while_wanted() as ours:
+        ours.flow(example.EMPTY_FLOW)
+    sandbox.answer_next("/a360", status=502)
+    assert client.flow(example.EMPTY_FLOW).starts == 0
+    assert asked(sandbox) == [200, 502, 200]
 
 
 def test_waits_grow_to_half_a_minute_and_have_jitter():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360ForbiddenError
+from airflow_provider_a360.api.parallel import beside
 from airflow_provider_a360.export import publish
 from airflow_provider_a360.export.conversions import Conversions
 from airflow_provider_a360.export.element_stats import ElementStatistics
@@ -112,6 +114,17 @@ def test_a_service_that_fails_in_mid_run_leaves_what_was_there(serve):
     assert not set(export.tree().values()) & set(earlier.values())
 
 
+@contextmanager
+def threads_ending():
+    """The client's threads that are begun within end soon after."""
+    before = set(threading.enumerate())
+    yield
+    begun = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("a360")]
+    for thread in begun:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in begun)
+
+
 def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
     export = serve()
     flows = [example.MAIN_FLOW, example.PAUSED_FLOW]
@@ -119,13 +132,21 @@ def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
         busy = {"status": 503, "headers": {"Retry-After": "50"}}
         export.sandbox.answer_next(f"/a360/autoresponders/{example.PAUSED_FLOW}/conversions", **busy)
     export.sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions", status=403)
-    before = set(threading.enumerate())
-    with pytest.raises(A360ForbiddenError):
+    with threads_ending(), pytest.raises(A360ForbiddenError):
         export(Conversions(), YESTERDAY, flows=flows)
-    ahead = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("a360")]
-    for thread in ahead:
-        thread.join(10)
-    assert not any(thread.is_alive() for thread in ahead)
+
+
+def test_a_question_that_has_answered_itself_does_not_hold_up_an_export_that_is_done(serve):
+    class Curious(Conversions):
+        def batches(self, client, *args, **kwargs):
+            beside(lambda: client.flow(example.EMPTY_FLOW))
+            return super().batches(client, *args, **kwargs)
+
+    export = serve()
+    busy = {"status": 503, "headers": {"Retry-After": "50"}}
+    export.sandbox.answer_next(f"/a360/autoresponders/{example.EMPTY_FLOW}", times=100, **busy)
+    with threads_ending():
+        assert export(Curious(), YESTERDAY, flows=[example.MAIN_FLOW])["rows"]
 
 
 def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):
