@@ -66,18 +66,6 @@ class A360Client:
         self._known_flows: set[int] = set()
         self._condition_path_works = False
 
-    @contextlib.contextmanager
-    def while_wanted(self) -> Iterator[A360Client]:
-        """The same client for one piece of work. What its threads still ask when that is over, done or failed, would
-        hold up the end of the process for as long as it was tried again.
-        """
-        client = copy.copy(self)
-        client.unwanted = threading.Event()
-        try:
-            yield client
-        finally:
-            client.unwanted.set()
-
     @property
     def requests(self) -> int:
         """Requests that this client has sent, tries and token requests included."""
@@ -373,6 +361,19 @@ class A360Client:
 
     def _call(self, method: str, path: str, **what: Any) -> Any:
         return self._transport.call(method, path, deadline=self._deadline, unwanted=self.unwanted, **what)
+
+
+@contextlib.contextmanager
+def while_wanted(client: A360Client) -> Iterator[A360Client]:
+    """The client for one piece of work. What its threads still ask when that is over, done or failed, would hold up the
+    end of the process for as long as it was tried again.
+    """
+    client = copy.copy(client)
+    client.unwanted = threading.Event()
+    try:
+        yield client
+    finally:
+        client.unwanted.set()
 
 
 def _element_type(name: str) -> ElementType:

@@ -23,7 +23,7 @@ class Days:
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise A360ConfigError(f"The last day, {self.last}, comes before the first, {self.first}.")
+            raise A360ConfigError(f"The last day, {self.last}, comes before the first, {self.first}: swap them.")
 
     def __len__(self) -> int:
         return (self.last - self.first).days + 1

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.client import A360Client, while_wanted
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.inputs import ALL
 from airflow_provider_a360.export import formats
@@ -62,7 +62,7 @@ class Job:
 
         Raises: A360DestinationError where a file can't be written, staged or published; and what the client raises.
         """
-        with client.while_wanted() as ours:
+        with while_wanted(client) as ours:
             return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from api_support import BACKOFF, Clock, asked, connect, connect_by_key
 
+from airflow_provider_a360.api.client import while_wanted
 from airflow_provider_a360.api.errors import (
     A360ForbiddenError,
     A360NoDataError,
@@ -210,7 +211,7 @@ def test_a_call_that_is_not_wanted_any_more_neither_waits_nor_tries_again(sandbo
     client = connect_by_key(sandbox.url, deadline=300)
     sandbox.answer_next(STATS, status=429, headers={"Retry-After": "50"})
     with ThreadPoolExecutor(2) as pool:
-        with client.while_wanted() as ours:
+        with while_wanted(client) as ours:
             first = pool.submit(ours.element_stats, example.EMAIL, "email")
             while not client._transport._pace._held_until:
                 time.sleep(0.01)
@@ -224,7 +225,7 @@ def test_a_call_that_is_not_wanted_any_more_neither_waits_nor_tries_again(sandbo
 
 def test_a_client_goes_on_after_its_work(sandbox):
     client = connect_by_key(sandbox.url)
-    with client.while_wanted() as ours:
+    with while_wanted(client) as ours:
         ours.flow(example.EMPTY_FLOW)
     sandbox.answer_next("/a360", status=502)
     assert client.flow(example.EMPTY_FLOW).starts == 0
