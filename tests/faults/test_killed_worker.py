@@ -122,6 +122,11 @@ class Killed:
         self.first_try, self.second_try = asked(sandbox.requests[:first]), asked(sandbox.requests[first:second])
         self.after_clear = asked(sandbox.requests[second:])
 
+    @property
+    def done(self):
+        """How many files the retry found to be done with."""
+        return int(re.search(r"An earlier try published (\d+) files", self.logs[1])[1])
+
     def _files(self, folder):
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.jsonl")}
 
@@ -138,7 +143,9 @@ def test_what_was_published_before_is_whole(killed):
 
 def test_the_retry_goes_on_behind_it_and_says_so(killed):
     assert (killed.retried.state, killed.retried.tries) == ("success", 2)
-    done = len(killed.at_death)
+    done = killed.done
+    # Its death may have come between a file and the word that it is there.
+    assert len(killed.at_death) - 1 <= done <= len(killed.at_death)
     last = FIRST + timedelta(days=done - 1)
     said = f"An earlier try published {done} files, the last for {last}; this one goes on."
     assert said not in killed.logs[0]
@@ -148,14 +155,16 @@ def test_the_retry_goes_on_behind_it_and_says_so(killed):
 
 def test_the_retry_asks_for_no_day_that_was_published(killed):
     assert set(killed.first_try) >= {file.split("=")[1].split("/")[0] for file in killed.at_death}
-    missing = [str(FIRST + timedelta(days=number)) for number in range(len(killed.at_death), DAYS)]
+    missing = [str(FIRST + timedelta(days=number)) for number in range(killed.done, DAYS)]
     assert killed.second_try == dict.fromkeys(missing, ELEMENTS)
 
 
 def test_its_files_equal_those_of_an_undisturbed_run(killed):
     assert killed.after_retry == killed.undisturbed
     assert len(killed.undisturbed) == len(killed.retried.returned["files"]) == DAYS
-    assert not [path for path in killed.lake.rglob("*") if path.is_file() and path.suffix != ".jsonl"]
+    others = {path.name for path in killed.lake.rglob("*") if path.is_file() and path.suffix != ".jsonl"}
+    # Its death may have come in the midst of writing a file.
+    assert [re.fullmatch(r"\..+\.tmp", name) is not None for name in others] in ([], [True])
 
 
 def test_a_cleared_task_starts_afresh(killed):
