@@ -327,7 +327,9 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer rows: the figures show less")
     parser.add_argument("--runs", type=int, default=3, help="how often each contender runs (default: 3)")
-    parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these beside `execute`")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=("dag_test", *ALTERNATIVES), help="only these beside `execute`"
+    )
     arguments = parser.parse_args()
     if unknown := set(arguments.cases) - set(CASES):
         parser.error(f"there is no case {', '.join(sorted(unknown))}")
