@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import hashlib
-import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from operator import attrgetter
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from airflow_provider_a360.api import condition, endpoints, inputs, values
+from airflow_provider_a360.api.calls import Calls, RawRows
 from airflow_provider_a360.api.days import date_filter
 from airflow_provider_a360.api.endpoints import ConversionKind, ElementType
 from airflow_provider_a360.api.errors import (
@@ -21,9 +19,8 @@ from airflow_provider_a360.api.errors import (
     A360FlowNotFoundError,
     A360FormatError,
     A360NoDataError,
-    A360RequestError,
 )
-from airflow_provider_a360.api.paging import Listing, Page
+from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import (
     CONTACTS,
     Contact,
@@ -39,14 +36,14 @@ from airflow_provider_a360.api.records import (
     records,
 )
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.api.transport import CALL_DEADLINE, Transport
+
+CALL_DEADLINE = 300.0
+"""Seconds after which a call that still fails is given up, tries and waits included."""
 
 Day = date | str | None
-RawRows = list[dict[str, Any]]
-T = TypeVar("T")
 
 
-class A360Client:
+class A360Client(Calls):
     """An account of SendPulse Automation 360. Safe to share among threads.
 
     Days are UTC, from `first_day` to `last_day`, both included; a date or an ISO 8601 string, and either bound alone
@@ -58,18 +55,9 @@ class A360Client:
     """
 
     def __init__(self, settings: Settings, *, deadline: float = CALL_DEADLINE) -> None:
-        self.settings = settings
-        self._transport = Transport(settings)
-        self.unwanted = threading.Event()
-        """Set where no answer is wanted any more: a call under way then neither waits nor tries again."""
-        self._deadline = deadline
+        super().__init__(settings, deadline)
         self._known_flows: set[int] = set()
         self._condition_path_works = False
-
-    @property
-    def requests(self) -> int:
-        """Requests that this client has sent, tries and token requests included."""
-        return self._transport.requests
 
     def flows(self) -> Listing[Flow]:
         """Every flow of the account ("Get a List of Automation Flows").
@@ -297,46 +285,6 @@ class A360Client:
             raise A360ConfigError("delete_event_logs needs event_id, email or phone, or any mix of them.")
         self._call("POST", endpoints.DELETE_EVENT_LOGS, body=body)
 
-    def _list(
-        self,
-        paths: Sequence[str],
-        name: str,
-        read: Callable[[RawRows], list[T]],
-        identity: Callable[[T], Hashable],
-        params: Mapping[str, str | int] | None = None,
-        *,
-        numbered: bool = False,
-    ) -> Listing[T]:
-        def fetch(offset: int, limit: int) -> Page[T]:
-            try:
-                answer = self._get_first(paths, {**(params or {}), "limit": limit, "offset": offset})
-            except A360NoDataError:
-                answer = []
-            if isinstance(answer, list):
-                answer = {"data": answer}
-            data = values.mapping(answer, name)
-            # Lists of conversions call their rows `items`, all others `data`.
-            rows = read(values.sequence(data["items"] if "items" in data else data.get("data"), name))
-            return Page(rows, list(map(identity, rows)), values.integer(data.get("total"), f"{name}: total"))
-
-        settings = self.settings
-        return Listing(
-            fetch, name=name, page_size=settings.page_size, at_once=settings.max_in_flight, numbered=numbered
-        )
-
-    def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
-        """What the first path answers; where that is a 404, the next one."""
-        for path in paths[:-1]:
-            with contextlib.suppress(A360NoDataError):
-                return self._get(path, params)
-        try:
-            return self._get(paths[-1], params)
-        except A360RequestError as error:
-            if len(paths) == 1:
-                raise
-            # The other spelling may be none that the service has.
-            raise A360NoDataError(error.method, error.path, error.status, error.reason) from None
-
     def _get_of_flow(self, flow_id: int, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """The object that the service answers, an empty one where a flow that exists has no data.
 
@@ -355,25 +303,6 @@ class A360Client:
     def _first_page(self) -> dict[str, int]:
         """Paging of statistics: optional by the page, demanded by its sample of an error."""
         return {"limit": self.settings.page_size, "offset": 0}
-
-    def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
-        return self._call("GET", path, params=params)
-
-    def _call(self, method: str, path: str, **what: Any) -> Any:
-        return self._transport.call(method, path, deadline=self._deadline, unwanted=self.unwanted, **what)
-
-
-@contextlib.contextmanager
-def while_wanted(client: A360Client) -> Iterator[A360Client]:
-    """The client for one piece of work. What its threads still ask when that is over, done or failed, would hold up the
-    end of the process for as long as it was tried again.
-    """
-    client = copy.copy(client)
-    client.unwanted = threading.Event()
-    try:
-        yield client
-    finally:
-        client.unwanted.set()
 
 
 def _element_type(name: str) -> ElementType:
@@ -403,7 +332,7 @@ def _bounds(first_day: Day, last_day: Day) -> tuple[date | None, date | None]:
     first = None if first_day is None else inputs.day(first_day, "first_day")
     last = None if last_day is None else inputs.day(last_day, "last_day")
     if first and last and last < first:
-        raise A360ConfigError(f"last_day, {last}, comes before first_day, {first}.")
+        raise A360ConfigError(f"last_day, {last}, comes before first_day, {first}: swap them.")
     return first, last
 
 

@@ -33,7 +33,7 @@ class Pace:
         self._turnstile = threading.Lock()
         self._clock = clock
 
-    def wait(self, sleep: Callable[[float], object] = time.sleep) -> None:
+    def wait(self, sleep: Callable[[float], object]) -> None:
         """Return when the next request may be sent; where `sleep` raises, none is."""
         with self._turnstile:
             while (delay := self._due() - self._clock()) > 0:

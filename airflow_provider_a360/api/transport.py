@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CALL_DEADLINE = 300.0
-"""Seconds after which a call that still fails is given up, tries and waits included."""
 _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
 _REPLAYS = 5
@@ -75,7 +73,7 @@ class Transport:
         *,
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, str | int] | None = None,
-        deadline: float = CALL_DEADLINE,
+        deadline: float,
         unwanted: threading.Event,
     ) -> Any:
         """The decoded JSON of the answer to a request.

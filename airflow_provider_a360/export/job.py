@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_a360.api.client import A360Client, while_wanted
+from airflow_provider_a360.api.calls import while_wanted
+from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.inputs import ALL
 from airflow_provider_a360.export import formats

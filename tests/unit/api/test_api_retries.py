@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from api_support import BACKOFF, Clock, asked, connect, connect_by_key
 
-from airflow_provider_a360.api.client import while_wanted
+from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.errors import (
     A360ForbiddenError,
     A360NoDataError,
