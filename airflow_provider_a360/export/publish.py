@@ -59,7 +59,7 @@ class Destination:
         except Exception as error:  # noqa: BLE001  # each storage has errors of its own
             raise A360DestinationError(
                 f"Could not write {target}: {type(error).__name__}: {scrub(str(error))}. "
-                "What was there before is untouched."
+                "What was there before is untouched. See that it may be written and has room, then run the task again."
             ) from None
         self._report(str(target))
         return str(target)
