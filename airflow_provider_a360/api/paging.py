@@ -146,7 +146,7 @@ class Listing(Generic[T]):
             if counted:
                 self._unbroken = _none_newer(first, page)
             elif offsets.step < size:
-                self._unbroken = _goes_on(last, page)
+                self._unbroken = _goes_on(last, page, size)
             yield page
             last = page
             # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
@@ -170,7 +170,9 @@ def _none_newer(first: Page[T], page: Page[T]) -> bool:
     return isinstance(newest, int) and all(isinstance(one, int) and one <= newest for one in page.ids)
 
 
-def _goes_on(page: Page[T], following: Page[T]) -> bool:
-    """Whether `following` goes on where `page` ended, and gets anywhere: one that ends on the same row doesn't."""
+def _goes_on(page: Page[T], following: Page[T], size: int) -> bool:
+    """Whether `following` goes on where `page` ended, and gets anywhere: a full one that ends on the same row doesn't,
+    a short one shows that this was the last.
+    """
     seam, ids = page.ids[-1], following.ids
-    return seam in ids and (seam != ids[-1] or len(ids) == 1)
+    return seam in ids and (seam != ids[-1] or len(ids) < size)

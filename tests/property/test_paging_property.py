@@ -268,6 +268,14 @@ def test_a_list_that_changes_all_the_time_is_given_up_with_a_reason():
         list(listing(service, 20))
 
 
+def test_a_row_added_before_the_look_behind_a_full_last_page_costs_no_further_reading():
+    """That look shows the list's end once more, and more of it than the row that pages share."""
+    rows = rows_of(7)
+    service = Service(list(rows), changes=[(0, 0, 1), (1, 0, 1)], numbered=False)
+    assert read(service, 4) == (rows, False)
+    assert service.fetches == 3
+
+
 def test_one_removal_costs_one_more_reading():
     service = Service(rows_of(200), [(0, 0, 1), (0, 1, 1), *[(0, 0, 1)] * 50])
     found, told = read(service, 20)
