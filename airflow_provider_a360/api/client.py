@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_a360.api import condition, endpoints, inputs, values
+from airflow_provider_a360.api import arguments, condition, endpoints, values
 from airflow_provider_a360.api.calls import Calls, RawRows
 from airflow_provider_a360.api.days import date_filter
+from airflow_provider_a360.api.decoding import record, records
 from airflow_provider_a360.api.endpoints import ConversionKind, ElementType
 from airflow_provider_a360.api.errors import (
     A360ConfigError,
@@ -32,8 +33,6 @@ from airflow_provider_a360.api.records import (
     Flow,
     FlowDetails,
     TriggeredContact,
-    record,
-    records,
 )
 from airflow_provider_a360.api.settings import Settings
 
@@ -77,7 +76,7 @@ class A360Client(Calls):
 
         Raises: A360FlowNotFoundError.
         """
-        flow_id = inputs.identifier(flow_id, "flow_id")
+        flow_id = arguments.identifier(flow_id, "flow_id")
         try:
             answer = self._get(endpoints.FLOW.format(flow_id=flow_id))
         except A360NoDataError:
@@ -103,7 +102,7 @@ class A360Client(Calls):
 
         Raises: A360ConfigError without a day, A360FlowNotFoundError.
         """
-        flow_id = inputs.identifier(flow_id, "flow_id")
+        flow_id = arguments.identifier(flow_id, "flow_id")
         span = _filter(first_day, last_day)
         if not span:
             raise A360ConfigError("flow_stats needs first_day, last_day or both; flow() gives a flow's totals.")
@@ -119,7 +118,7 @@ class A360Client(Calls):
 
         Raises: A360FlowNotFoundError.
         """
-        flow_id = inputs.identifier(flow_id, "flow_id")
+        flow_id = arguments.identifier(flow_id, "flow_id")
         params = {"flow_type": element_type} if element_type else {}
         params |= {"deleted": "1"} if deleted else {}
         path = endpoints.ELEMENT_TOTALS.format(flow_id=flow_id)
@@ -137,7 +136,7 @@ class A360Client(Calls):
 
         Raises: A360ConfigError for an element type that the page doesn't name.
         """
-        element_id = inputs.identifier(element_id, "element_id")
+        element_id = arguments.identifier(element_id, "element_id")
         kind = _element_type(element_type)
         first, last = _bounds(first_day, last_day)
         span = _filter(first, last)
@@ -174,7 +173,7 @@ class A360Client(Calls):
 
         Raises: A360ConfigError for an element type without such a list; A360ListMovedError.
         """
-        element_id = inputs.identifier(element_id, "element_id")
+        element_id = arguments.identifier(element_id, "element_id")
         segment = _element_type(element_type).contacts_path
         if segment is None:
             raise A360ConfigError(f"The service has no list of contacts for elements of type {element_type}.")
@@ -201,7 +200,7 @@ class A360Client(Calls):
 
         Raises: A360FlowNotFoundError.
         """
-        flow_id = inputs.identifier(flow_id, "flow_id")
+        flow_id = arguments.identifier(flow_id, "flow_id")
         span = _filter(first_day, last_day)
         template = endpoints.CONVERSION_TOTALS_FILTERED if span else endpoints.CONVERSION_TOTALS
         path, place = template.format(flow_id=flow_id), f"Flow {flow_id}: conversions"
@@ -249,8 +248,8 @@ class A360Client(Calls):
 
         Raises: A360FlowNotFoundError, A360ListMovedError; A360ConfigError for an unknown kind.
         """
-        flow_id = inputs.identifier(flow_id, "flow_id")
-        goal_id = None if goal_id is None else inputs.identifier(goal_id, "goal_id")
+        flow_id = arguments.identifier(flow_id, "flow_id")
+        goal_id = None if goal_id is None else arguments.identifier(goal_id, "goal_id")
         if kind not in endpoints.CONVERSION_KINDS:
             raise A360ConfigError(f"kind is {kind!r}; it must be one of {', '.join(endpoints.CONVERSION_KINDS)}.")
         span = _filter(first_day, last_day)
@@ -329,8 +328,8 @@ def _lenient(value: Any, place: str) -> int | None:
 
 
 def _bounds(first_day: Day, last_day: Day) -> tuple[date | None, date | None]:
-    first = None if first_day is None else inputs.day(first_day, "first_day")
-    last = None if last_day is None else inputs.day(last_day, "last_day")
+    first = None if first_day is None else arguments.day(first_day, "first_day")
+    last = None if last_day is None else arguments.day(last_day, "last_day")
     if first and last and last < first:
         raise A360ConfigError(f"last_day, {last}, comes before first_day, {first}: swap them.")
     return first, last

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
-_SECRET = re.compile(r"(?i)bearer\s+\S+|sp_apikey_\w+")
-_ADDRESS = re.compile(r"[^\s<>\"',;:]+(?:@|%40)[^\s<>\"',;:]+")
-# Seven digits make a phone number; a date, which has eight, stays readable.
-_NUMBER = re.compile(r"(?<![\d-])\+?(?!\d{4}-\d\d-\d\d)\d(?:[\s().-]{0,2}\d){6,}")
-# A token without its "Bearer", an address in base64, an identifier of a contact.
-_OPAQUE = re.compile(r"(?=[\w.+=-]*\d)[\w.+=-]{20,}")
-_LONGEST = 300
-_MOST_READ = 4 * _LONGEST
-
-
-def scrub(text: str) -> str:
-    """Text of the service without what could be a token, an address or a phone number, and not too long."""
-    words = text[:_MOST_READ].split()
-    # Patterns are slow in long texts, and the last word of a cut one may be half an address.
-    text = " ".join(words if len(text) <= _MOST_READ else [*words[:-1], "…"])
-    for pattern, instead in (
-        (_SECRET, "[secret]"),
-        (_ADDRESS, "[address]"),
-        (_OPAQUE, "[secret]"),
-        (_NUMBER, "[number]"),
-    ):
-        text = pattern.sub(instead, text)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+from airflow_provider_a360.api.masking import scrub
 
 
 class A360Error(Exception):
@@ -58,6 +35,10 @@ class A360FlowNotFoundError(A360Error):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.flow_id,)
+
+
+class A360GoalNotFoundError(A360Error):
+    """The flow has no goal of this id: correct the id."""
 
 
 class A360AnswerError(A360Error):
@@ -126,6 +107,14 @@ class A360TransientError(A360AnswerError):
         return self.status == TOO_MANY
 
 
+class A360UndecodableError(A360TransientError):
+    """The answer was not JSON, several times in a row: look for a proxy in between, or a wrong base URL."""
+
+    remedy = (
+        "What answers may be a proxy or a maintenance page: check the connection's host, and run the task again later."
+    )
+
+
 class A360FlowPausedError(A360Error):
     """The flow is paused, so its queue can't drain: start it again, or wait without `fail_if_paused`."""
 
@@ -135,6 +124,7 @@ PERMANENT = (
     A360AuthError,
     A360ForbiddenError,
     A360FlowNotFoundError,
+    A360GoalNotFoundError,
     A360ConfigError,
     A360RequestError,
     A360FlowPausedError,

@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenacity import (
     RetryCallState,
@@ -28,7 +28,6 @@ from airflow_provider_a360.api.errors import (
     A360TransientError,
 )
 from airflow_provider_a360.api.pace import Pace
-from airflow_provider_a360.api.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +42,15 @@ _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
 _REPLAYS = 5
 _CHUNK = 1 << 16
+
+
+class Request(NamedTuple):
+    """What is sent: a path below the base URL, with a query, or with a body that goes as JSON."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | int] | None = None
+    body: Mapping[str, str | int] | None = None
 
 
 class Transport:

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_a360.api.errors import A360FormatError, scrub
+from airflow_provider_a360.api.errors import A360FormatError
+from airflow_provider_a360.api.masking import scrub
 
 _NO_DATE = "0000-00-00"
 _PRINTED = len("2026-11-20 10:00:00")

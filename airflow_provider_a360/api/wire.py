@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,8 +12,10 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_a360 import __version__
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.api.request import Request
 from airflow_provider_a360.api.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow_provider_a360.api.transport import Request
 
 
 class Wire(HTTPAdapter):

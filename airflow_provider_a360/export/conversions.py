@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from airflow_provider_a360.api import endpoints, inputs
+from airflow_provider_a360.api import arguments, endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
@@ -50,7 +50,7 @@ class Conversions:
         if self.goal_id is not None:
             if self.kind == "maintrigger":
                 raise A360ConfigError('goal_id goes with kind="goal", not with kind="maintrigger".')
-            self.goal_id = inputs.identifier(self.goal_id, "goal_id")
+            self.goal_id = arguments.identifier(self.goal_id, "goal_id")
             self.kind = "goal"
 
     def folder(self, days: Days) -> str:

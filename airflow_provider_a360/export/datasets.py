@@ -25,7 +25,10 @@ class Batch(NamedTuple):
 
 @dataclass
 class Findings:
-    """What an export learns besides rows; it ends up in the manifest."""
+    """What an export learns besides rows; it ends up in the manifest.
+
+    A call that runs in a thread of its own returns its findings; only the thread that reads the rows merges them.
+    """
 
     skipped: list[dict[str, Any]] = field(default_factory=list)
     """Elements without statistics, and why."""
@@ -35,6 +38,14 @@ class Findings:
     requests_expected: int = 0
     """As far as is known by now; a retry needs more."""
     notes: list[str] = field(default_factory=list)
+
+    def merge(self, other: Findings) -> None:
+        """Add what another has found; the same note or skipped element is kept once."""
+        self.skipped += [one for one in other.skipped if one not in self.skipped]
+        self.notes += [note for note in other.notes if note not in self.notes]
+        self.without_data += other.without_data
+        self.requests_saved += other.requests_saved
+        self.requests_expected += other.requests_expected
 
 
 class Dataset(Protocol):

@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from airflow_provider_a360.api import endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.decoding import record
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
-from airflow_provider_a360.api.records import Element, ElementStats, FlowDetails, Record, record
+from airflow_provider_a360.api.records import Element, ElementStats, FlowDetails, Record
 from airflow_provider_a360.export.datasets import Batch, Findings
 
 log = logging.getLogger(__name__)

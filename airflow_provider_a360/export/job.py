@@ -14,7 +14,6 @@ from typing import Any, Literal, TypedDict
 from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.inputs import ALL
 from airflow_provider_a360.export import formats
 from airflow_provider_a360.export.datasets import Batch, Dataset, Findings
 from airflow_provider_a360.export.ledger import Ledger, PublishedFile
@@ -75,7 +74,7 @@ class Job:
                 "%s not over yet in UTC: the export holds what there is so far. Export again later.",
                 f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
             )
-        everything = self.flow_ids == ALL
+        everything = self.flow_ids == "all"
         self._say_outlook(100 if everything else len(self.flow_ids), everything, client.settings.requests_per_second)
         flows = sorted(flow.id for flow in client.flows()) if everything else [int(flow) for flow in self.flow_ids]
         groups = [flows] if everything else [[flow] for flow in flows]

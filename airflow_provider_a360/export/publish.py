@@ -9,7 +9,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_a360.api.errors import A360ConfigError, A360Error, scrub
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error
+from airflow_provider_a360.api.masking import scrub
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath

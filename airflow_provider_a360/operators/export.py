@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
 
-from airflow_provider_a360.api import inputs
 from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360FlowNotFoundError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
+from airflow_provider_a360.operators import rendered
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class _A360ExportOperator(BaseOperator):
         from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
         try:
-            flow_ids = inputs.identifiers(self.flow_ids)
+            flow_ids = rendered.identifiers(self.flow_ids)
             if not flow_ids:
                 raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
             formats.check(self.file_format)
             dataset = self._dataset()
-            if getattr(dataset, "goal_id", None) is not None and (flow_ids == inputs.ALL or len(flow_ids) > 1):
+            if getattr(dataset, "goal_id", None) is not None and (flow_ids == rendered.ALL or len(flow_ids) > 1):
                 raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
             days = run_days(context, self.first_day, self.last_day, self.lookback_days)
             hook = A360Hook(self.a360_conn_id)
@@ -94,7 +94,7 @@ class _A360ExportOperator(BaseOperator):
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
-            if isinstance(error, A360FlowNotFoundError) and flow_ids == inputs.ALL:
+            if isinstance(error, A360FlowNotFoundError) and flow_ids == rendered.ALL:
                 raise  # deleted after the flows were listed: a retry lists them anew
             raise AirflowFailException(str(error)) from error
         for outlet in self.outlets:
@@ -246,7 +246,7 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
         if self.grain == "run" and self.lookback_days is not None:
             raise A360ConfigError('grain="run" is for the run\'s own days: it does not go with lookback_days.')
         return ElementStatistics(
-            element_types=inputs.names(self.element_types, "element_types"),
-            include_deleted=inputs.boolean(self.include_deleted, "include_deleted"),
+            element_types=rendered.names(self.element_types, "element_types"),
+            include_deleted=rendered.boolean(self.include_deleted, "include_deleted"),
             grain=self.grain,  # type: ignore[arg-type]  # it checks the grain
         )

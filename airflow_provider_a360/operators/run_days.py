@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_a360.api import inputs
+from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 
@@ -37,7 +37,7 @@ def run_days(
 
     Raises: NoWholeDay; A360ConfigError where no day can be found, or what was given contradicts itself.
     """
-    lookback = None if lookback_days is None else inputs.identifier(lookback_days, "lookback_days")
+    lookback = None if lookback_days is None else arguments.identifier(lookback_days, "lookback_days")
     given = _given(first_day, last_day, lookback)
     own = given or _of_interval(context) or _of_partition(context)
     if own is None:
@@ -53,12 +53,12 @@ def _given(first_day: Any, last_day: Any, lookback: int | None) -> Days | None:
         return None
     if last_day is None:
         raise A360ConfigError("first_day is given without last_day: give both, they are included in the export.")
-    last = inputs.day(last_day, "last_day")
+    last = arguments.day(last_day, "last_day")
     if first_day is None and lookback is None:
         raise A360ConfigError("last_day is given without first_day: give both, or last_day with lookback_days.")
     if first_day is not None and lookback is not None:
         raise A360ConfigError("first_day and lookback_days contradict each other: give one of them with last_day.")
-    return Days(last if first_day is None else inputs.day(first_day, "first_day"), last)
+    return Days(last if first_day is None else arguments.day(first_day, "first_day"), last)
 
 
 def _of_interval(context: Mapping[str, Any]) -> Days | None:
@@ -83,7 +83,7 @@ def _of_partition(context: Mapping[str, Any]) -> Days | None:
     key = context.get("partition_key")
     if key is None:
         return None
-    day = inputs.day(key, "The run's partition key")
+    day = arguments.day(key, "The run's partition key")
     return Days(day, day)
 
 
@@ -97,7 +97,7 @@ def _why_none(context: Mapping[str, Any]) -> str:
 
 
 def _midnight(at: datetime) -> date:
-    return inputs.day(pendulum.instance(at, tz="UTC"), "a moment")
+    return arguments.day(pendulum.instance(at, tz="UTC"), "a moment")
 
 
 def _before(at: datetime) -> date:

@@ -18,9 +18,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_a360.api import inputs
+from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.errors import PERMANENT, A360Error
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
+from airflow_provider_a360.operators import rendered
 
 # What only a run needs is imported there: parsing a DAG must not pay for it.
 if TYPE_CHECKING:
@@ -159,9 +160,9 @@ class A360FlowQueueSensor(BaseSensorOperator):
         from airflow_provider_a360.api.queue import QueueWatch  # noqa: PLC0415
 
         return QueueWatch(
-            inputs.identifier(self.flow_id, "flow_id"),
-            inputs.identifier(self.settle_polls, "settle_polls"),
-            inputs.boolean(self.fail_if_paused, "fail_if_paused"),
+            arguments.identifier(self.flow_id, "flow_id"),
+            arguments.identifier(self.settle_polls, "settle_polls"),
+            rendered.boolean(self.fail_if_paused, "fail_if_paused"),
         )
 
     @contextmanager

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_a360.api import answers, inputs, values
+from airflow_provider_a360.api import answers, arguments, values
 from airflow_provider_a360.api.days import Days, date_filter
-from airflow_provider_a360.api.errors import A360AnswerError, A360ConfigError, A360FormatError, scrub
+from airflow_provider_a360.api.decoding import record
+from airflow_provider_a360.api.errors import A360AnswerError, A360ConfigError, A360FormatError
+from airflow_provider_a360.api.masking import scrub
 from airflow_provider_a360.api.pace import Pace
 from airflow_provider_a360.api.parallel import in_order
-from airflow_provider_a360.api.records import Conversion, ElementStats, record
+from airflow_provider_a360.api.records import Conversion, ElementStats
+from airflow_provider_a360.operators import rendered
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -85,14 +88,14 @@ def test_a_conversion_is_typed_or_refused(raw):
 def test_ids_mean_the_same_however_they_are_written(numbers):
     unique = list(dict.fromkeys(numbers))
     for form in (numbers, tuple(numbers), map(str, numbers), str(numbers), str(list(map(str, numbers)))):
-        assert inputs.identifiers(form) == unique
-    assert inputs.identifiers(", ".join(map(str, numbers))) == unique
-    assert inputs.identifiers(numbers[0]) == inputs.identifiers(f" {numbers[0]} ") == [numbers[0]]
+        assert rendered.identifiers(form) == unique
+    assert rendered.identifiers(", ".join(map(str, numbers))) == unique
+    assert rendered.identifiers(numbers[0]) == rendered.identifiers(f" {numbers[0]} ") == [numbers[0]]
 
 
 @given(value=anything)
 def test_ids_are_positive_numbers_all_or_an_error_by_name(value):
-    found, error = outcome(lambda: inputs.identifiers(value), A360ConfigError)
+    found, error = outcome(lambda: rendered.identifiers(value), A360ConfigError)
     assert not error or str(error).startswith("flow_ids is ")
     assert error or found == "all" or all(type(number) is int and number > 0 for number in found)
 
@@ -102,7 +105,7 @@ def test_a_day_is_utcs_however_it_is_written(day, hour, offset):
     at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
     local = at.astimezone(timezone(timedelta(hours=offset)))
     forms = [day, at, local, at.replace(tzinfo=None), str(day), at.isoformat(), local.isoformat(), f" {local} "]
-    assert {inputs.day(form, "day") for form in forms} == {day}
+    assert {arguments.day(form, "day") for form in forms} == {day}
 
 
 @given(first=days, length=st.integers(1, 120), longest=st.integers(1, 40))

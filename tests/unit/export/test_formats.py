@@ -12,8 +12,9 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from airflow_provider_a360.api.decoding import record
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.api.records import Conversion, ElementStats, record
+from airflow_provider_a360.api.records import Conversion, ElementStats
 from airflow_provider_a360.export import formats, stage
 from airflow_provider_a360.export.stage import Staged
 

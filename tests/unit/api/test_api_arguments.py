@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pendulum
 import pytest
 
-from airflow_provider_a360.api import inputs
+from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.operators import rendered
 
 KYIV = timezone(timedelta(hours=2))
 
@@ -34,7 +35,7 @@ KYIV = timezone(timedelta(hours=2))
     ],
 )
 def test_flows_as_written_or_rendered(given, ids):
-    assert inputs.identifiers(given) == ids
+    assert rendered.identifiers(given) == ids
 
 
 @pytest.mark.parametrize(
@@ -47,14 +48,14 @@ def test_flows_as_written_or_rendered(given, ids):
 )  # fmt: skip
 def test_what_is_no_flow_is_refused_with_its_value(given):
     with pytest.raises(A360ConfigError, match="flow_ids is ") as caught:
-        inputs.identifiers(given)
+        rendered.identifiers(given)
     assert caught.value.args
 
 
 @pytest.mark.parametrize("given", [None, "None", "", 0, -3, True, "x", 2.5, [1], object()])
 def test_what_is_no_id_is_refused_by_name(given):
     with pytest.raises(A360ConfigError, match=r"goal_id is .*; it must be an id of the service"):
-        inputs.identifier(given, "goal_id")
+        arguments.identifier(given, "goal_id")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_what_is_no_id_is_refused_by_name(given):
     ],
 )
 def test_days_as_written_or_rendered(given, day):
-    found = inputs.day(given, "first_day")
+    found = arguments.day(given, "first_day")
     assert found == day
     assert type(found) is date
 
@@ -84,12 +85,12 @@ def test_days_as_written_or_rendered(given, day):
 @pytest.mark.parametrize("given", [None, "None", "", "yesterday", "20.11.2026", "2026-02-30", "{{ ds }}", 0, [], {}])
 def test_what_is_no_day_is_refused_by_name(given):
     with pytest.raises(A360ConfigError, match=re.escape(f"first_day is {given!r}; it must be a day such as")):
-        inputs.day(given, "first_day")
+        arguments.day(given, "first_day")
 
 
 def test_a_day_off_the_calendars_end_is_refused_too():
     with pytest.raises(A360ConfigError, match="last_day"):
-        inputs.day("9999-12-31T23:00:00-05:00", "last_day")
+        arguments.day("9999-12-31T23:00:00-05:00", "last_day")
 
 
 @pytest.mark.parametrize(
@@ -107,23 +108,23 @@ def test_a_day_off_the_calendars_end_is_refused_too():
     ],
 )
 def test_names_as_written_or_rendered(given, found):
-    assert inputs.names(given, "element_types") == found
+    assert rendered.names(given, "element_types") == found
 
 
 @pytest.mark.parametrize("given", [7, [7], "[7]", [None]])
 def test_what_is_no_name_is_refused(given):
     with pytest.raises(A360ConfigError, match="element_types is "):
-        inputs.names(given, "element_types")
+        rendered.names(given, "element_types")
 
 
 @pytest.mark.parametrize(
     ("given", "found"), [(True, True), ("True", True), (" true ", True), (False, False), ("FALSE", False)]
 )
 def test_booleans_as_written_or_rendered(given, found):
-    assert inputs.boolean(given, "include_deleted") is found
+    assert rendered.boolean(given, "include_deleted") is found
 
 
 @pytest.mark.parametrize("given", [None, "None", "", 1, 0, "yes", "1", []])
 def test_what_is_neither_true_nor_false_is_refused(given):
     with pytest.raises(A360ConfigError, match="include_deleted is "):
-        inputs.boolean(given, "include_deleted")
+        rendered.boolean(given, "include_deleted")
