@@ -67,6 +67,19 @@ def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
     assert 39 // burst * max(1, burst / rate) <= sent[-1] - sent[0] <= 40 / burst * max(1, burst / rate) * 1.05
 
 
+@pytest.mark.parametrize("rate", [1, 1.5, 10])
+def test_requests_that_arrive_a_little_late_stay_within_the_services_second(rate):
+    """The service counts arrivals: the first second's are held up on their way, those of the next are not."""
+    clock = Clock()
+    pace = Pace(rate, clock=clock)
+    burst = int(rate)
+    arrivals = []
+    for number in range(2 * burst):
+        pace.wait(clock.sleep)
+        arrivals.append(clock() + (0.009 if number < burst else 0))
+    assert busiest_second(arrivals) <= burst
+
+
 def test_a_refusal_holds_up_all_and_the_longest_wins():
     clock = Clock()
     pace = Pace(10, clock=clock)
@@ -84,6 +97,32 @@ def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
     pace.refused(1)
     pace.wait(clock.sleep)
     assert clock() == start
+
+
+def seconds_for_two(*refusals):
+    """How long two requests take at ten a second, after so many refusals in each of the seconds before."""
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    pace.wait(clock.sleep)
+    for together in refusals:
+        clock.passed(1)
+        for _ in range(together):
+            pace.refused(0)
+    start = clock()
+    pace.wait(clock.sleep)
+    pace.wait(clock.sleep)
+    return clock() - start
+
+
+def test_requests_that_were_refused_together_slow_a_process_down_only_once():
+    assert seconds_for_two() < seconds_for_two(1) < seconds_for_two(1, 1)
+    assert seconds_for_two(8) == pytest.approx(seconds_for_two(1))
+    assert seconds_for_two(8, 8) == pytest.approx(seconds_for_two(1, 1))
+
+
+def test_a_process_that_was_refused_for_a_minute_still_asks_every_few_seconds():
+    """Otherwise it would find out after years that the account is free again."""
+    assert 2 < seconds_for_two(*[1] * 60) < 5
 
 
 def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
