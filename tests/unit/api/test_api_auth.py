@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from api_support import TOKEN_PATH, Clock, asked, connect, connect_by_key, logins
 
+from airflow_provider_a360.api.auth import ClientCredentials
 from airflow_provider_a360.api.errors import A360AuthError, A360TransientError
 from airflow_provider_a360.sandbox import example, tokens
 
@@ -34,6 +35,24 @@ def test_a_token_is_renewed_before_it_expires(sandbox, clock, life, step):
         clock.passed(step)
     assert set(asked(sandbox)) == {200}
     assert 60 * step / life <= logins(sandbox) <= 60 * step / life * 1.3 + 1
+
+
+def test_the_time_that_a_login_took_counts_as_the_tokens_age():
+    """The service may have made the token at the very start of a slow answer."""
+    clock = Clock()
+    credentials = ClientCredentials("client", "secret", clock=clock)
+    answers = iter("abc")
+
+    def slow_login(_):
+        clock.passed(40)
+        return {"access_token": next(answers), "expires_in": 60}
+
+    start = clock()
+    assert credentials.bearer(slow_login) == "a"
+    clock.passed(start + 54 - clock())
+    assert credentials.bearer(slow_login) == "a"
+    clock.passed(start + 59 - clock())
+    assert credentials.bearer(slow_login) == "b"
 
 
 def test_expires_in_may_be_a_string(sandbox, clock):
@@ -120,6 +139,36 @@ def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_er
     for _ in range(20):
         answers = at_once(lambda: client.flow(example.EMPTY_FLOW))
         assert {answer.flow.id for answer in answers} == {example.EMPTY_FLOW}
+
+
+def used_up_by_others(client, monkeypatch):
+    """The client, where others of its account have used each new token with success before its own turn comes."""
+    credentials = client._transport._credentials
+    bearer = credentials.bearer
+
+    def bearer_of_a_busy_account(ask):
+        token = bearer(ask)
+        credentials.accepted()
+        return token
+
+    monkeypatch.setattr(credentials, "bearer", bearer_of_a_busy_account)
+    return client
+
+
+@pytest.mark.parametrize("refusals", [1, 3, 5])
+def test_a_request_may_find_five_tokens_used_up_by_others(sandbox, monkeypatch, refusals):
+    sandbox.answer_next(FLOW, status=401, times=refusals)
+    client = used_up_by_others(connect(sandbox), monkeypatch)
+    assert client.flow(example.EMPTY_FLOW).starts == 0
+    assert asked(sandbox) == [401] * refusals + [200]
+    assert logins(sandbox) == refusals + 1
+
+
+def test_a_request_that_is_refused_with_every_token_is_given_up(sandbox, monkeypatch):
+    sandbox.answer_next(FLOW, status=401, times=99)
+    with pytest.raises(A360AuthError):
+        used_up_by_others(connect(sandbox), monkeypatch).flow(example.EMPTY_FLOW)
+    assert asked(sandbox) == [401] * 6
 
 
 def test_a_second_401_is_an_error_and_not_tried_again(sandbox):
