@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from api_support import BACKOFF, Clock, asked, connect, connect_by_key
 
+from airflow_provider_a360.api import transport
 from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.errors import (
     A360ForbiddenError,
@@ -194,6 +195,15 @@ def test_a_wait_longer_than_the_calls_time_is_not_begun(sandbox, monkeypatch):
     assert caught.value.retry_after == 50
     assert caught.value.limited
     assert (clock.naps, len(asked(sandbox))) == ([], 1)
+
+
+def test_an_answer_is_read_whole_though_the_pace_took_all_of_the_calls_time(sandbox, monkeypatch):
+    client, clock = paused(connect_by_key(sandbox.url, deadline=0.3), monkeypatch)
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=clock))
+    client._transport._pace.refused(50)
+    assert client.flow(example.EMPTY_FLOW).starts == 0
+    assert clock.naps == [50]
+    assert asked(sandbox) == [200]
 
 
 def test_a_limit_met_by_one_holds_back_all_of_the_account(sandbox, monkeypatch):
