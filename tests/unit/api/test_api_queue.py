@@ -71,6 +71,16 @@ def test_a_paused_flow_with_contacts_is_told_or_refused(sandbox, caplog):
         polls(sandbox, QueueWatch(7, fail_if_paused=True), 1)
 
 
+@pytest.mark.parametrize("status", [0, 1, 2, 4, "9", None])
+def test_a_flow_that_is_not_paused_is_waited_for_whatever_its_status(sandbox, caplog, status):
+    caplog.set_level("INFO")
+    answer(sandbox, 5, 0, status=status)
+    found = polls(sandbox, QueueWatch(7, fail_if_paused=True), 2)
+    assert (found[0], found[1]["in_queue"]) == (None, 0)
+    assert "in_queue is 5" in caplog.text
+    assert "paused" not in caplog.text
+
+
 def test_a_paused_flow_without_contacts_has_drained(sandbox):
     answer(sandbox, 0, status=3)
     assert polls(sandbox, QueueWatch(7, fail_if_paused=True), 1)[0]["in_queue"] == 0
