@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from api_support import asked, connect
+from api_support import TOKEN_PATH, asked, connect
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -157,8 +157,15 @@ def test_a_proxy_that_is_no_url_is_told_before_any_request(sandbox, monkeypatch)
         connect(sandbox)
 
 
-def test_a_netrc_does_not_take_the_bearers_place(sandbox, monkeypatch, tmp_path):
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+def test_a_netrc_does_not_take_the_bearers_place_and_is_not_shown_to_the_login(sandbox, relay, monkeypatch, tmp_path):
+    """A login with an Authorization of its own is one of somebody else."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\ndefault login any password one\n")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert list(connect(sandbox).flows())
+    monkeypatch.delenv("NETRC", raising=False)
+    host = relay()
+    assert list(connect(sandbox, base_url=host.url).flows())
+    shown = {path.partition("?")[0]: headers.get("Authorization", "none") for _, path, headers in host.seen}
+    assert shown.pop(TOKEN_PATH) == "none"
+    assert shown
+    assert all(authorization.startswith("Bearer ") for authorization in shown.values())
