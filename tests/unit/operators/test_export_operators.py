@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
 
 from airflow_provider_a360.api.errors import A360FlowNotFoundError
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
@@ -164,6 +164,45 @@ def test_hashes_are_keyed_with_the_connections_secret(run, tmp_path):
     assert first == again
     assert {len(one) for one in first if one} == {64}
     assert not set(filter(None, first)) & set(filter(None, other))
+
+
+class Store(dict):
+    """What Airflow's task state store offers."""
+
+    set = dict.__setitem__
+
+
+def test_a_retry_goes_on_behind_what_was_published_and_a_cleared_task_exports_all_anew(run):
+    """A clear raises max_tries; the store may still hold what the tries before it published."""
+    store = Store()
+
+    def attempt(try_number, max_tries):
+        before = len(run.requests())
+        ti = SimpleNamespace(try_number=try_number, max_tries=max_tries)
+        manifest = run(A360ExportConversionsOperator, {**YESTERDAY, "ti": ti, "task_state_store": store})
+        asked = [seen for seen in run.requests()[before:] if seen.path.startswith("/a360/")]
+        return manifest["files"], len(asked)
+
+    first, asked = attempt(1, max_tries=2)
+    assert asked
+    assert attempt(2, max_tries=2) == (first, 0)
+    assert attempt(3, max_tries=4) == (first, asked)
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_the_event_of_an_asset_says_what_was_exported(run, operator):
+    asset, other = Asset("a360://ours/table"), Asset("a360://ours/other")
+    events = {outlet: SimpleNamespace(extra={}) for outlet in (asset, other)}
+    days = {"first_day": "2026-11-18", "last_day": "2026-11-19"}
+    manifest = run(operator, {**YESTERDAY, "outlet_events": events}, outlets=[asset, other], **days)
+    assert manifest["rows"]
+    for event in events.values():
+        assert event.extra == {
+            "rows": manifest["rows"],
+            "days": ["2026-11-18", "2026-11-19"],
+            "uris": [file["uri"] for file in manifest["files"]],
+        }
+        assert len(event.extra["uris"]) == 2
 
 
 def test_a_flow_deleted_after_the_flows_were_listed_is_worth_a_retry(run, sandbox):
