@@ -5,9 +5,9 @@ import logging
 from datetime import UTC, datetime
 
 import pytest
-import requests
-from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.common.compat.sdk import Connection, redact
 
+from airflow_provider_a360.api import transport
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError
 from airflow_provider_a360.api.settings import Settings
@@ -229,9 +229,36 @@ def test_the_hooks_words_are_those_of_the_provider_info():
     assert A360Hook().a360_conn_id == A360Hook.default_conn_name == "a360_default"
 
 
-def test_nothing_is_sent_before_it_is_asked_for(connect, monkeypatch):
-    def sent(*_, **__):
-        raise AssertionError("A request was sent.")
+def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
+    monkeypatch.setattr(transport, "_accounts", {})
+    before = len(sandbox.requests)
+    hook = connect(sandbox.connection_uri)
+    client = hook.get_conn()
+    A360Client(client.settings)
+    assert hook.personal_data_secret is None
+    assert sandbox.requests[before:] == []
+    assert client.requests == 0
+    client.flow(example.MAIN_FLOW)
+    assert len(sandbox.requests[before:]) == client.requests == 2
 
-    monkeypatch.setattr(requests.Session, "send", sent)
-    connect({"conn_type": "a360", "password": "key-of-ours"}).get_conn()
+
+def test_airflow_masks_each_token_before_it_is_used(connect, sandbox, monkeypatch):
+    monkeypatch.setattr(transport, "_accounts", {})
+    hook = connect(sandbox.connection_uri)
+    client = hook.get_conn()
+    for _ in range(2):
+        sandbox.revoke_tokens()
+        client.flow(example.MAIN_FLOW)
+        token = client._transport._credentials._token
+        assert redact(f"Authorization: Bearer {token}") == "Authorization: Bearer ***"
+
+
+def test_airflow_masks_the_key_of_personal_data_before_it_is_used(monkeypatch):
+    """Of a connection that the API server gives it, Airflow masks the extra as one text only."""
+    key = "for the pseudonyms of our contacts"
+    hook = A360Hook()
+    monkeypatch.setattr(hook, "get_connection", lambda _: connection(extra={"personal_data_secret": key}))
+    hook.get_conn()
+    assert redact(f"hashed with {key}") == f"hashed with {key}"
+    assert hook.personal_data_secret == key
+    assert redact(f"hashed with {key}") == "hashed with ***"
