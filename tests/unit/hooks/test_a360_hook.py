@@ -242,7 +242,7 @@ def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
     assert len(sandbox.requests[before:]) == client.requests == 2
 
 
-def test_airflow_masks_each_token_before_it_is_used(connect, sandbox, monkeypatch):
+def test_airflow_masks_each_token(connect, sandbox, monkeypatch):
     monkeypatch.setattr(transport, "_accounts", {})
     hook = connect(sandbox.connection_uri)
     client = hook.get_conn()
