@@ -10,37 +10,45 @@ from typing import Any
 import msgspec
 
 from airflow_provider_a360.api.errors import (
+    NOT_FOUND,
     TOO_MANY,
     A360AuthError,
     A360ForbiddenError,
     A360NoDataError,
     A360RequestError,
     A360TransientError,
+    A360UndecodableError,
 )
 
 # Seen on the service's host, whatever the status beside them.
 _LIMIT_CODE = 2020202020
 _TARIFF_CODE = 3030303030
 
-_UNAUTHORISED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
+_NO_CONTENT, _UNAUTHORISED, _FORBIDDEN = 204, 401, 403
 # A request that timed out, or came too early, on its way is worth another.
 _WORTH_ANOTHER_TRY = frozenset({408, 425, TOO_MANY})
 
 
 def read(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
-    """The decoded JSON of a good answer.
+    """Return the decoded JSON of a good answer.
 
     A 200 is an error when its top level says `"result": false` or has an `error_code`, as the service's host does.
 
-    Raises: A360AuthError (401), A360ForbiddenError (403), A360NoDataError (404), A360TransientError (429, 5xx, and
-        a good status with a body that is not JSON), A360RequestError (anything else that is not a 2xx).
+    :raises A360AuthError: 401
+    :raises A360ForbiddenError: 403
+    :raises A360NoDataError: 204, and 404 with a JSON or an empty body
+    :raises A360TransientError: 429, 5xx
+    :raises A360UndecodableError: a body that is not JSON with a 2xx or a 404: it is not the service that answers so
+    :raises A360RequestError: anything else that is not a 2xx
     """
     good = 200 <= status < 300  # noqa: PLR2004
+    if status == _NO_CONTENT:
+        raise A360NoDataError(method, path, status, "no content")
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        if good:
-            raise A360TransientError(method, path, status, "answered with a body that is not whole JSON") from None
+        if good or (status == NOT_FOUND and body.strip()):
+            raise A360UndecodableError(method, path, status, "answered with a body that is not JSON") from None
         data = None
     code = _error_code(data)
     if good and not code and not (isinstance(data, dict) and data.get("result") is False):
@@ -56,7 +64,7 @@ def read(method: str, path: str, status: int, headers: Mapping[str, str], body: 
         raise A360ForbiddenError(method, path, status, reason)
     if status == _UNAUTHORISED:
         raise A360AuthError(method, path, status, reason)
-    if status == _NOT_FOUND:
+    if status == NOT_FOUND:
         raise A360NoDataError(method, path, status, reason)
     raise A360RequestError(method, path, status, reason)
 

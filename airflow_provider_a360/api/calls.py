@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow_provider_a360.api import values
-from airflow_provider_a360.api.errors import A360NoDataError, A360RequestError
-from airflow_provider_a360.api.paging import Listing, Page
+from airflow_provider_a360.api import envelopes
+from airflow_provider_a360.api.errors import NOT_FOUND, A360NoDataError, A360RequestError, A360UndecodableError
+from airflow_provider_a360.api.paging import Listing, Page, TotalMeaning
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.api.transport import Transport
 
@@ -28,6 +29,7 @@ class Calls:
         """Set where no answer is wanted any more: a call under way then neither waits nor tries again."""
         self._transport = Transport(settings)
         self._deadline = deadline
+        self._totals: defaultdict[str, TotalMeaning] = defaultdict(TotalMeaning)
 
     @property
     def requests(self) -> int:
@@ -36,43 +38,58 @@ class Calls:
 
     def _list(
         self,
+        kind: str,
         paths: Sequence[str],
         name: str,
         read: Callable[[RawRows], list[T]],
         identity: Callable[[T], Hashable],
         params: Mapping[str, str | int] | None = None,
-        *,
-        numbered: bool = False,
     ) -> Listing[T]:
         def fetch(offset: int, limit: int) -> Page[T]:
             try:
                 answer = self._get_first(paths, {**(params or {}), "limit": limit, "offset": offset})
             except A360NoDataError:
-                answer = []
-            if isinstance(answer, list):
-                answer = {"data": answer}
-            data = values.mapping(answer, name)
-            # Lists of conversions call their rows `items`, all others `data`.
-            rows = read(values.sequence(data["items"] if "items" in data else data.get("data"), name))
-            return Page(rows, list(map(identity, rows)), values.integer(data.get("total"), f"{name}: total"))
+                return Page([], [])
+            except A360RequestError as refusal:
+                if offset == 0:
+                    raise
+                return Page([], [], refusal=refusal)
+            raw, total = envelopes.find_rows(answer, name)
+            rows = read(raw)
+            return Page(rows, list(map(identity, rows)), total)
 
-        settings = self.settings
         return Listing(
-            fetch, name=name, page_size=settings.page_size, at_once=settings.max_in_flight, numbered=numbered
+            fetch,
+            name=name,
+            page_size=self.settings.page_size,
+            at_once=self.settings.max_in_flight,
+            meaning=self._totals[kind],
         )
 
     def _get_first(self, paths: Sequence[str], params: Mapping[str, str | int]) -> Any:
-        """What the first path answers; where that is a 404, the next one."""
+        """Return what the first path answers that the service knows: it may answer 404 to the others.
+
+        :raises A360UndecodableError: if none answered, and one with a proxy's page instead of a 404 of its own.
+        """
+        unclear: A360UndecodableError | None = None
         for path in paths[:-1]:
-            with contextlib.suppress(A360NoDataError):
+            try:
                 return self._get(path, params)
+            except A360UndecodableError as error:
+                if error.status != NOT_FOUND:
+                    raise
+                unclear = error
+            except A360NoDataError:
+                continue
         try:
             return self._get(paths[-1], params)
         except A360RequestError as error:
             if len(paths) == 1:
                 raise
-            # The other spelling may be none that the service has.
-            raise A360NoDataError(error.method, error.path, error.status, error.reason) from None
+            # The service may not have this path.
+            raise unclear or A360NoDataError(error.method, error.path, error.status, error.reason) from None
+        except A360NoDataError as error:
+            raise unclear or error from None
 
     def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         return self._call("GET", path, params=params)

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from airflow_provider_a360.api import arguments, condition, endpoints, values
+from airflow_provider_a360.api import arguments, endpoints, envelopes, values
 from airflow_provider_a360.api.calls import Calls, RawRows
 from airflow_provider_a360.api.days import date_filter
 from airflow_provider_a360.api.decoding import record, records
 from airflow_provider_a360.api.endpoints import ConversionKind, ElementType
 from airflow_provider_a360.api.errors import (
+    NOT_FOUND,
     A360ConfigError,
     A360FlowNotFoundError,
     A360FormatError,
@@ -69,7 +70,7 @@ class A360Client(Calls):
             self._known_flows.update(flow.id for flow in flows)
             return flows
 
-        return self._list([endpoints.FLOWS], "The list of flows", read, attrgetter("id"))
+        return self._list("flows", [endpoints.FLOWS], "The list of flows", read, attrgetter("id"))
 
     def flow(self, flow_id: int) -> FlowDetails:
         """A flow, its elements and its counters ("Get Statistics about an Automation Flow").
@@ -82,7 +83,7 @@ class A360Client(Calls):
         except A360NoDataError:
             raise A360FlowNotFoundError(flow_id) from None
         place = f"Flow {flow_id}"
-        data = values.mapping(answer, place)
+        data = envelopes.find_object(answer, ("autoresponder",), place)
         head = values.mapping(data.get("autoresponder"), place)
         if not head:
             raise A360FlowNotFoundError(flow_id)
@@ -123,8 +124,8 @@ class A360Client(Calls):
         params |= {"deleted": "1"} if deleted else {}
         path = endpoints.ELEMENT_TOTALS.format(flow_id=flow_id)
         place = f"Flow {flow_id}: total-stats"
-        rows = values.sequence(self._get_of_flow(flow_id, path, params).get("flows"), place)
-        return records(ElementStats, rows, place)
+        data = envelopes.find_object(self._get_of_flow(flow_id, path, params), ("flows",), place)
+        return records(ElementStats, values.sequence(data.get("flows"), place), place)
 
     def element_stats(
         self, element_id: int, element_type: str, first_day: Day = None, last_day: Day = None
@@ -148,10 +149,9 @@ class A360Client(Calls):
         except A360NoDataError:
             if kind.name != endpoints.CONDITION or not span or self._condition_path_works:
                 return None
-            answer = condition.stats_as_printed(self._get, element_id, params)
+            answer = self._condition_as_printed(element_id, params)
         place = f"Element {element_id}: statistics"
-        data = values.mapping(answer, place)
-        data = values.mapping(data.get("data", data), place)
+        data = envelopes.find_object(answer, endpoints.COUNTERS, place)
         if not data:
             return None
         return record(
@@ -192,7 +192,8 @@ class A360Client(Calls):
             given[f"{code_field}_meaning"] = [None if code is None else meanings.get(code) for code in codes]
             return records(kind, rows, place, **given)
 
-        return self._list([path], f"The list of contacts of element {element_id}", read, identity, params)
+        name = f"The list of contacts of element {element_id}"
+        return self._list(f"contacts/{segment}", [path], name, read, identity, params)
 
     def conversion_totals(self, flow_id: int, first_day: Day = None, last_day: Day = None) -> ConversionTotals:
         """How many conversions a flow had, by way, for all time or for a span of days
@@ -206,7 +207,9 @@ class A360Client(Calls):
         path, place = template.format(flow_id=flow_id), f"Flow {flow_id}: conversions"
 
         def ask(page: Mapping[str, str | int]) -> dict[str, Any]:
-            return values.mapping(self._get_of_flow(flow_id, path, {**span, **page}).get("data"), place)
+            return envelopes.find_object(
+                self._get_of_flow(flow_id, path, {**span, **page}), endpoints.CONVERSION_COUNTS, place
+            )
 
         data = ask(self._first_page() if span else {})
         goals = values.sequence(data.get("goals"), place)
@@ -220,10 +223,7 @@ class A360Client(Calls):
             goals, offset = goals + page, offset + size
         start = values.mapping(data.get("maintrigger"), place)
         return ConversionTotals(
-            **{
-                name: values.integer(data.get(name), f"{place}: {name}")
-                for name in ("total_conversions", "maintrigger_conversions", "goal_conversions")
-            },
+            **{name: values.integer(data.get(name), f"{place}: {name}") for name in endpoints.CONVERSION_COUNTS},
             maintrigger=record(ConversionCount, start, place) if start else None,
             goals=records(ConversionCount, goals, place),
         )
@@ -259,9 +259,10 @@ class A360Client(Calls):
         def read(rows: RawRows) -> list[Conversion]:
             return records(Conversion, rows, place, flow_id=[flow_id] * len(rows))
 
-        name, identity = f"The list of conversions of flow {flow_id}", attrgetter("conversion_id")
-        # In the page's sample the ids rise with the dates, whatever the element and the way.
-        listing = self._list(paths, name, read, identity, span, numbered=True)
+        name = f"The list of conversions of flow {flow_id}"
+        # Each kind of conversion may be numbered by itself, and so may each goal.
+        identity = attrgetter("conversion_type", "element_id", "conversion_id")
+        listing = self._list("conversions", paths, name, read, identity, span)
         if listing.first.rows:
             self._known_flows.add(flow_id)
         elif not known_flow:
@@ -282,7 +283,11 @@ class A360Client(Calls):
         body = {name: value for name, value in given.items() if value not in (None, "")}
         if not body:
             raise A360ConfigError("delete_event_logs needs event_id, email or phone, or any mix of them.")
-        self._call("POST", endpoints.DELETE_EVENT_LOGS, body=body)
+        try:
+            self._call("POST", endpoints.DELETE_EVENT_LOGS, body=body)
+        except A360NoDataError as error:
+            if error.status == NOT_FOUND:
+                raise
 
     def _get_of_flow(self, flow_id: int, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, Any]:
         """The object that the service answers, an empty one where a flow that exists has no data.
@@ -294,6 +299,18 @@ class A360Client(Calls):
         except A360NoDataError:
             self._expect_flow(flow_id)
             return {}
+
+    def _condition_as_printed(self, element_id: int, params: Mapping[str, str | int]) -> Any:
+        """Return what the path answers at which the page prints a Condition's filtered statistics, an e-mail's, or
+        nothing: an answer counts only if it is a Condition's, with `executed` and no counter of e-mails.
+        """
+        path = endpoints.ELEMENT_STATS_FILTERED.format(path=endpoints.PRINTED_CONDITION_PATH, element_id=element_id)
+        try:
+            answer = self._get(path, params)
+        except A360NoDataError:
+            return {}
+        data = envelopes.find_object(answer, endpoints.COUNTERS, f"Element {element_id}: statistics")
+        return data if "executed" in data and data.keys().isdisjoint(endpoints.EMAIL_COUNTERS) else {}
 
     def _expect_flow(self, flow_id: int) -> None:
         if flow_id not in self._known_flows:

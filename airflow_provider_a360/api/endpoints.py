@@ -46,6 +46,14 @@ CONDITION = "trigger"
 PRINTED_CONDITION_PATH = "email"
 """Where the page prints the Condition's filtered statistics; most likely a slip for `trigger`."""
 
+COUNTERS = frozenset(
+    {"executed", "deleted", "positive", "negative", "stopped", "sent", "delivered", "opened", "clicked", "errors"}
+    | {"error", "unsubscribed", "marked_as_spam"}
+)
+"""What tells statistics from anything else, under the service's names."""
+EMAIL_COUNTERS = COUNTERS - {"executed", "deleted", "positive", "negative", "stopped"}
+CONVERSION_COUNTS = ("total_conversions", "maintrigger_conversions", "goal_conversions")
+
 ConversionKind = Literal["all", "maintrigger", "goal"]
 CONVERSION_KINDS: tuple[ConversionKind, ...] = ("all", "maintrigger", "goal")
 

@@ -119,6 +119,7 @@ class A360FlowPausedError(A360Error):
     """The flow is paused, so its queue can't drain: start it again, or wait without `fail_if_paused`."""
 
 
+NOT_FOUND = 404
 TOO_MANY = 429
 PERMANENT = (
     A360AuthError,

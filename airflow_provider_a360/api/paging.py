@@ -1,52 +1,77 @@
-"""A list of the service as a stream of rows, checked while it is read."""
+"""Read a list of the service page by page, and notice when it changes or comes short."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
-from airflow_provider_a360.api.errors import A360ListMovedError
-from airflow_provider_a360.api.idset import IdSet
+from airflow_provider_a360.api.errors import A360FormatError, A360ListMovedError, A360RequestError
 from airflow_provider_a360.api.parallel import in_order
 
 log = logging.getLogger(__name__)
 
 READINGS = 4
-"""How often a list that doesn't hold still is read before it is given up."""
+"""How often a list is read before it is given up."""
+_MOST_PAGES = 20_000
+"""Pages of one reading of a list that states no total."""
+_EMPTY_IN_STEPS = 8
+"""Empty pages that are asked for one behind the other where the total promises more; behind those, the steps double."""
+
+Broken = Literal["", "moved", "stopped"]
+"""Why a reading can't be trusted: rows are where others were before, or there are none where some were before."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows of a list from an offset on, what tells them from others, and how many rows the service says there are in
-    all, if it says so.
-    """
+    """Rows of a list from an offset on; past the end, none."""
 
     rows: list[T]
     ids: list[Hashable]
+    """What tells each row from the others."""
     total: int | None = None
+    """How many rows the list has in all, if the service says so."""
+    refusal: A360RequestError | None = None
+    """The service's error, where it refused the offset."""
+
+
+class Shortfall(NamedTuple):
+    """A list whose total promises more rows than can be read."""
+
+    found: int
+    total: int
+
+
+@dataclass
+class TotalMeaning:
+    """What the totals of one kind of list have been seen to mean, shared by all lists of the kind."""
+
+    counts_the_list: bool = False
+    """A page with fewer rows than its total has shown that the total doesn't count the rows of the page."""
 
 
 class Listing(Generic[T]):
-    """A list, its first page already read; iterating it yields each row once.
+    """A list as a stream of rows: the first page is read at once, the others while it is iterated. Each row comes once.
 
-    In a `numbered` list, a row that is added has a higher id than all before it. So where the first page's ids fall
-    from row to row, as long as none higher than its first comes, and as many rows come as its total promised, they are
-    the list as it stood when that page was read, whatever was added or removed since.
+    When is a list complete? When as many distinct rows have come as its total says or, without a total, when a page
+    comes empty. A page shorter than asked for is only short.
 
-    Any other list, and one for which that did not come true, is read with pages that overlap by a row: each must hold
-    the row that the page before it ended with. As long as they do, rows that were added only repeat others (they are
-    dropped by their identity) and no row is lost; where they don't, rows were removed and the ones behind moved up
-    unseen. Then, or when fewer rows came than the total promised, the list is read again and what was missed is added.
-    A total that two readings contradict in the same way counts something else than rows, and is left alone.
+    What if it changes meanwhile? Each page begins with the last row of the page before it. Where that row is missing,
+    rows were removed and later ones moved up unread. Then, and when fewer rows came than the total says, the list is
+    read again, and the rows that were missed are added. Two readings that agree show that the list stands still: its
+    rows are kept, and `shortfall` says what is missing.
 
-    `fetch(offset, limit)` returns a page, past the end an empty one.
-
-    Raises (while iterating): A360ListMovedError after READINGS readings that did not hold together.
+    :param fetch: returns the page from an offset on, with at most so many rows.
+    :param name: what is listed, for messages.
+    :param page_size: how many rows to ask for.
+    :param at_once: how many pages to ask for side by side.
+    :param meaning: what is known of the totals of such lists.
+    :raises A360FormatError: if the first page is empty, but not by its total.
+    :raises A360ListMovedError: while it is iterated, if no reading was complete, or if the list never ends.
     """
 
     def __init__(
@@ -56,123 +81,224 @@ class Listing(Generic[T]):
         name: str,
         page_size: int,
         at_once: int = 1,
-        numbered: bool = False,
+        meaning: TotalMeaning | None = None,
     ) -> None:
-        self._fetch, self._name, self._numbered = fetch, name, numbered
-        # A page of one row has none to share with its neighbour.
-        self._size, self._at_once = max(2, page_size), at_once
-        self.first = self._at(0)
-        self.seen = IdSet()
-        """The ids of the rows that have been yielded."""
+        self._fetch, self._name, self._at_once = fetch, name, at_once
+        # A page of one row has none to share with the next.
+        self._size = max(2, page_size)
+        self._meaning = meaning or TotalMeaning()
+        self.first = self._page(0)
+        if self.first.total and not self.first.rows:
+            raise A360FormatError(f"{name}: the total is {self.first.total}, but the first page holds no rows.")
+        self.seen: set[Hashable] = set()
+        """The ids of the rows that have come."""
+        self.shortfall: Shortfall | None = None
+        """Set at the end, where the total promises more rows than there are."""
 
     def __iter__(self) -> Iterator[T]:
         return itertools.chain.from_iterable(self.pages())
 
     def pages(self) -> Iterator[list[T]]:
-        """The rows page by page; a page whose rows have all come before is empty."""
-        seen = self.seen = IdSet()
-        first, previous = self.first, None
-        self._unbroken = True
-        for reading in range(1, READINGS + 1):
-            total, counted = first.total, reading == 1 and self._is_counted(first)
-            found = seen if reading == 1 else IdSet()
-            # Read side by side, a page may come before the one in front of it, and a row added in between parts the
-            # two. One after the other, they bear any rows that are added.
-            at_once, self._unbroken = self._at_once if self._unbroken else 1, True
-            for page in self._pages(first, at_once, counted=counted):
-                yield list(itertools.compress(page.rows, seen.add(page.ids)))
-                if found is not seen:
-                    found.add(page.ids)
-            outcome = total, len(found)
-            if counted:
-                whole = len(found) == total
-            else:
-                whole = total is None or len(found) >= total or outcome == previous
-            if whole and self._unbroken:
+        """Yield the rows page by page; a page whose rows have all come before is empty."""
+        self.seen, self.shortfall = set(), None
+        first = self.first
+        outcome: _Outcome | None = None
+        for attempt in range(1, READINGS + 1):
+            found = self.seen if attempt == 1 else set()
+            reading = _Reading(self._name, self._size, found, self._meaning)
+            # Read side by side, a page may be older than the one before it. A list that changes is read in order.
+            for page in self._read(reading, first, self._at_once if attempt == 1 else 1):
+                new = reading.new if found is self.seen else _add(page.ids, self.seen)
+                yield list(itertools.compress(page.rows, new))
+            if reading.is_whole:
                 return
-            log.info(
-                "%s did not hold still: reading %d found %d rows of %s.",
-                self._name, reading, len(found), "an unknown number" if total is None else total,
-            )  # fmt: skip
-            previous = outcome
-            if reading < READINGS:
-                first = self._at(0)
+            previous, outcome = outcome, reading.outcome
+            if outcome == previous and self._is_all_there_is(outcome, reading.refusal):
+                return
+            log.info("%s: attempt %d %s.", self._name, attempt, outcome)
+            if attempt < READINGS:
+                first = self._page(0)
         raise A360ListMovedError(
-            f"{self._name} changed each of the {READINGS} times that it was read, so no reading of it can be trusted. "
-            "Nothing of it was published. Run the task again when fewer contacts are on the move."
+            f"{self._name} changed while it was read: attempt {READINGS} {outcome}. None of {READINGS} attempts gave a "
+            "complete list, so nothing of it was published. Run the task again when fewer contacts are on the move."
         )
 
     @property
     def pages_ahead(self) -> int:
-        """How many pages are still to be read, if the list says how long it is."""
-        return 0 if self._is_all(self.first) else len(_offsets(self.first, counted=self._is_counted(self.first)))
+        """About how many pages follow the first, as far as its total tells."""
+        rows = len(self.first.rows)
+        return -(-((self.first.total or rows) - rows) // max(1, rows - 1))
 
-    def last_rows(self) -> list[T]:
-        """The rows of the last page; none where the first is all there is."""
+    def last_page(self) -> list[T]:
+        """Read the rows at the list's end, without the others; none where the first page is all there is."""
         rows, total = len(self.first.rows), self.first.total or 0
-        return self._at(max(0, total - self._size)).rows if total > rows else []
+        return self._page(max(0, total - rows)).rows if total > rows else []
 
-    def _at(self, offset: int) -> Page[T]:
+    def _page(self, offset: int) -> Page[T]:
         return self._fetch(offset, self._size)
 
-    def _is_all(self, first: Page[T]) -> bool:
-        """Whether there is nothing behind this page. One shorter than asked for, of a list that is longer, shows the
-        largest page that the service gives.
-        """
-        rows = len(first.rows)
-        return not rows or (rows < self._size and rows >= (first.total or 0))
-
-    def _is_counted(self, first: Page[T]) -> bool:
-        """Whether a list is one that a count can vouch for: it is numbered downwards, and says how long it is."""
-        ids = [one for one in first.ids if isinstance(one, int)]
-        falling = len(ids) == len(first.ids) and all(higher > lower for higher, lower in itertools.pairwise(ids))
-        return self._numbered and falling and first.total is not None and first.total >= len(ids) > 0
-
-    def _pages(self, first: Page[T], at_once: int, *, counted: bool) -> Iterator[Page[T]]:
-        """The pages of one reading, up to one that does not go on from the others: then `_unbroken` turns false."""
+    def _read(self, reading: _Reading, first: Page[T], at_once: int) -> Iterator[Page[T]]:
+        """Yield the pages of one reading."""
+        reading.take(first)
         yield first
-        if self._is_all(first):
+        while reading.offset is not None:
+            offsets = reading.ahead() if at_once > 1 else range(reading.offset, reading.offset + 1)
+            pages = in_order(self._page, offsets, at_once) if len(offsets) > 1 else map(self._page, offsets)
+            for offset in offsets:
+                if offset != reading.offset:
+                    break  # a page came short, so the offsets that were asked for ahead of it are wrong
+                page = next(pages)
+                reading.take(page)
+                yield page
+
+    def _is_all_there_is(self, outcome: _Outcome, refusal: A360RequestError | None) -> bool:
+        """Whether a list that was read twice with the same outcome can be taken as it is."""
+        if outcome.total is not None and outcome.found <= outcome.total:
+            if len(self.seen) < outcome.total:
+                self.shortfall = Shortfall(len(self.seen), outcome.total)
+                log.warning("%s: only %d of %d rows can be read.", self._name, *self.shortfall)
+            return True
+        if refusal is not None:
+            raise refusal
+        return outcome.broken != "moved"
+
+
+class _Outcome(NamedTuple):
+    """How a reading ended; two that are equal show that the list stands still."""
+
+    found: int
+    total: int | None
+    broken: Broken
+    fingerprint: int
+    """The same for the same rows, in whatever order."""
+
+    def __str__(self) -> str:
+        return f"found {self.found} of {'an unknown number of' if self.total is None else self.total} rows"
+
+
+class _Reading:
+    """One pass over a list: is told of each page, and decides at which offset to go on. Pure."""
+
+    def __init__(self, name: str, size: int, found: set[Hashable], meaning: TotalMeaning) -> None:
+        self.found = found
+        self.new: list[bool] = []
+        """Of each row of the last page, whether it is new."""
+        self.offset: int | None = 0
+        """Where the next page begins; None when the reading is over."""
+        self.refusal: A360RequestError | None = None
+        self._name, self._size, self._meaning = name, size, meaning
+        self._total: int | None = None
+        self._first_total: int | None = None
+        self._broken: Broken = ""
+        self._last: Hashable = None
+        self._overlaps = False
+        self._rows = self._longest = self._pages = self._idle = self._empty = self._repeated = 0
+        self._is_steady = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each row of the list has come."""
+        return not self._broken and len(self.found) >= self._needed
+
+    @property
+    def outcome(self) -> _Outcome:
+        """How a reading ended that is not whole."""
+        return _Outcome(len(self.found), self._total, self._broken, hash(frozenset(self.found)))
+
+    def take(self, page: Page[T]) -> None:
+        """Count a page."""
+        ids, rows = page.ids, len(page.ids)
+        self.new = _add(ids, self.found)
+        self.refusal = page.refusal
+        brought_rows = any(self.new)
+        self._count(page, rows, brought_rows=brought_rows)
+        self._broken = self._break(ids, brought_rows=brought_rows)
+        if self._broken or self._is_end(rows):
+            self.offset = None
             return
-        size = len(first.rows)
-        offsets = _offsets(first, counted=counted)
-        # With a short first page, either that is the largest the service gives, or the total counts something else: the
-        # second page tells, before more are asked for side by side.
-        alone = 1 if size < self._size else 0
-        ahead = itertools.chain(map(self._at, offsets[:alone]), in_order(self._at, offsets[alone:], at_once))
-        # How a list that is counted goes on behind its total, the count tells; any other ends with a short page.
-        behind = itertools.count(offsets.start + len(offsets) * offsets.step, offsets.step)
-        last = first
-        for page in itertools.chain(ahead, () if offsets.step == size else map(self._at, behind)):
-            if counted:
-                self._unbroken = _none_newer(first, page)
-            elif offsets.step < size:
-                self._unbroken = _goes_on(last, page, size)
-            yield page
-            last = page
-            # Nothing is left behind a short page: the total counts something else than rows, or rows were removed.
-            if len(page.rows) < size or not self._unbroken:
-                return
+        if self._pages >= self._most_pages:
+            raise A360ListMovedError(
+                f"{self._name} has no end: {len(self.found)} rows came on {self._pages} pages, and the service says "
+                f"that there are {'more' if self._total is None else self._total}. Nothing of it was published."
+            )
+        self._overlaps = rows > 1 and (brought_rows or rows == self._longest)
+        if self._overlaps:
+            self._last = ids[-1]
+            self._advance(rows - 1)
+        elif brought_rows:
+            self._advance(1)
+        else:
+            # A gap. No page is longer than those that have come, so there is nothing in so many places.
+            self._advance(self._longest << max(0, self._empty - _EMPTY_IN_STEPS))
+
+    def ahead(self) -> range:
+        """Return the offsets to ask for side by side: the next alone, unless it can be told where later pages begin."""
+        offset = self.offset or 0
+        if not (self._is_steady and self._overlaps and self._total):
+            return range(offset, offset + 1)
+        return range(offset, max(offset + 1, self._total - 1), self._rows - 1)
+
+    def _advance(self, by: int) -> None:
+        self.offset = (self.offset or 0) + by
+
+    def _count(self, page: Page[T], rows: int, *, brought_rows: bool) -> None:
+        self._pages += 1
+        self._idle = self._idle + 1 if rows and not brought_rows else 0
+        self._empty = 0 if rows else self._empty + 1
+        self._repeated += rows - sum(self.new) - self._overlaps if rows else 0
+        # A page that is as long as asked for, or as the one before it, lets the next be expected as long.
+        self._is_steady = rows >= self._size or rows == self._rows
+        self._rows, self._longest = rows, max(self._longest, rows)
+        if page.total is not None:
+            self._total = page.total
+            self._first_total = page.total if self._first_total is None else self._first_total
+            self._meaning.counts_the_list |= page.total > rows
+
+    def _break(self, ids: list[Hashable], *, brought_rows: bool) -> Broken:
+        """Return what is wrong with a page."""
+        if self._overlaps and self._last not in ids:
+            return "moved" if ids else "stopped"
+        if brought_rows or not ids:
+            return ""
+        if self._overlaps and len(ids) >= self._size:
+            return "moved"  # a full page of rows that have come: as many were added meanwhile, or the offset is ignored
+        if self._idle > self._size // max(1, self._longest - 1) + 1:
+            # Old rows may come again behind a gap, but not at so many places: the service ignores the offset. Then no
+            # look behind the first page of a list tells more than its total.
+            self._meaning.counts_the_list = True
+            return "stopped"
+        return ""
+
+    def _is_end(self, rows: int) -> bool:
+        total, offset = self._total, self.offset or 0
+        if total is None or len(self.found) > total:
+            # There is no total, or it can't be relied on: more rows have come than it says.
+            return not rows
+        if len(self.found) < self._needed:
+            return not rows and offset >= total and self._empty > _EMPTY_IN_STEPS
+        # A full page may hide that the total is too low, and a first page that it counts only the rows of the page.
+        return not rows or (rows < self._size and self._meaning.counts_the_list)
+
+    @property
+    def _needed(self) -> int:
+        """How many rows make the list: its total, less those added since the first page at places that have been read.
+        Each of these makes a row come once more.
+        """
+        if self._total is None or self._first_total is None:
+            return 0
+        return self._total - max(0, min(self._repeated, self._total - self._first_total))
+
+    @property
+    def _most_pages(self) -> int:
+        if self._first_total is None:
+            return _MOST_PAGES
+        return 1_000 + 4 * self._first_total // max(1, self._longest)
 
 
-def _offsets(first: Page[T], *, counted: bool) -> range:
-    """Where the pages behind the first begin, as far as its total tells.
-
-    Where a count vouches for the list, a last page that is full is followed by one more.
-    """
-    size = len(first.rows)
-    # Pages of one row have none to share.
-    overlap = 0 if counted or size == 1 else 1
-    return range(size - overlap, (first.total or 0) + 1 - overlap, size - overlap)
-
-
-def _none_newer(first: Page[T], page: Page[T]) -> bool:
-    newest = first.ids[0]
-    return isinstance(newest, int) and all(isinstance(one, int) and one <= newest for one in page.ids)
-
-
-def _goes_on(page: Page[T], following: Page[T], size: int) -> bool:
-    """Whether `following` goes on where `page` ended, and gets anywhere: a full one that ends on the same row doesn't,
-    a short one shows that this was the last.
-    """
-    seam, ids = page.ids[-1], following.ids
-    return seam in ids and (seam != ids[-1] or len(ids) < size)
+def _add(ids: Iterable[Hashable], to: set[Hashable]) -> list[bool]:
+    """Add ids to a set; return of each whether it is new."""
+    new = []
+    for identity in ids:
+        new.append(identity not in to)
+        to.add(identity)
+    return new

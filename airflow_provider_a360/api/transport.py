@@ -17,6 +17,7 @@ from tenacity import (
     wait_exponential,
     wait_random,
 )
+from tenacity.stop import stop_base
 
 from airflow_provider_a360.api import answers
 from airflow_provider_a360.api.auth import TOKEN_PATH, ClientCredentials, Credentials, StaticKey
@@ -26,6 +27,7 @@ from airflow_provider_a360.api.errors import (
     A360NoDataError,
     A360RequestError,
     A360TransientError,
+    A360UndecodableError,
 )
 from airflow_provider_a360.api.pace import Pace
 
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
 _REPLAYS = 5
+_UNDECODABLE_TRIES = 3
 _CHUNK = 1 << 16
 
 
@@ -86,10 +89,10 @@ class Transport:
     ) -> Any:
         """The decoded JSON of the answer to a request.
 
-        Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out, a broken connection or a body that
-        is not whole JSON, for at most `deadline` seconds. A 401 draws a new token and a replay; others only where that
-        token has been accepted meanwhile: it was revoked or grew old while this request waited for its turn. Once
-        `unwanted` is set, nothing is waited for and nothing tried again.
+        Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out or a broken connection for at most
+        `deadline` seconds; after a body that is not JSON, three times at most. A 401 draws a new token and a replay;
+        others only where that token has been accepted meanwhile: it was revoked or grew old while this request waited
+        for its turn. Once `unwanted` is set, nothing is waited for and nothing tried again.
 
         Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
         """
@@ -125,7 +128,7 @@ class Transport:
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
             wait=self._wait,
-            stop=stop_before_delay(deadline) | stop_when_event_set(unwanted),
+            stop=stop_before_delay(deadline) | stop_when_event_set(unwanted) | _StopUndecodable(),
             sleep=nap,
             before_sleep=_say_retry,
             reraise=True,
@@ -178,6 +181,19 @@ _WHY = {
     "reset by peer": "the connection was reset",
     "SSL": "the TLS connection broke",
 }
+
+
+class _StopUndecodable(stop_base):
+    """Give up an answer that can't be decoded after a few tries: it is no overload that passes."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        outcome = retry_state.outcome
+        undecodable = outcome is not None and isinstance(outcome.exception(), A360UndecodableError)
+        self._seen += undecodable
+        return undecodable and self._seen >= _UNDECODABLE_TRIES
 
 
 def _nap(request: Request, unwanted: threading.Event, seconds: float) -> None:

@@ -147,7 +147,7 @@ class Conversions:
         rows = earlier.first.rows
         if rows and rows[0].conversion_date <= rows[-1].conversion_date:
             # Not the newest first, as the service's page has them: the newest may be at the other end.
-            rows = rows + earlier.last_rows()
+            rows = rows + earlier.last_page()
         return any(row.conversion_date.date() >= days.first for row in rows)
 
     def _say_unfiltered(self, flow: int, findings: Findings) -> None:

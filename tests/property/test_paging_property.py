@@ -4,27 +4,27 @@ The service here is a list in memory that may change before each fetch.
 """
 
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, groupby
 from random import Random
 from threading import Lock
 from time import sleep
 
 import pytest
-from hypothesis import event, given
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from airflow_provider_a360.api.errors import A360ListMovedError
-from airflow_provider_a360.api.paging import READINGS, Listing, Page
+from airflow_provider_a360.api.errors import A360FormatError, A360ListMovedError, A360RequestError
+from airflow_provider_a360.api.paging import READINGS, Listing, Page, TotalMeaning
 
 MOST_FETCHES = 3_000
 
 
 @dataclass
 class Service:
-    """Rows are numbers; a new one has the highest, or, where the list is not `numbered`, the lowest. `changes` says for
-    each fetch how many are added at the head, how many are removed, and with which dice, over and over until fetch
-    number `lively`. With `anywhere`, they are not added at the head: a list that is read by one date may get rows by
-    another.
+    """Rows are numbers. `changes` says for each fetch how many are added at the head, how many are removed, and with
+    which dice, over and over until fetch number `lively`. With `anywhere`, they are not added at the head: a list that
+    is read by one date may get rows by another. `dropped` rows are left out of pages after these were cut. `total` is
+    what is stated: a number, None, "right", or "page" for the rows of the page.
     """
 
     rows: list[int]
@@ -35,13 +35,14 @@ class Service:
     short: dict[int, int] = field(default_factory=dict)
     lively: int = 15
     anywhere: bool = False
-    numbered: bool = True
+    dropped: frozenset[int] = frozenset()
+    behind_end: str = "empty"
     fetches: int = 0
 
     def __post_init__(self) -> None:
-        self.stood = set(self.rows)
+        self.stood = set(self.rows) - self.dropped
         self.ever = set(self.rows)
-        self._new = count(10_000) if self.numbered else count(-1, -1)
+        self._new = count(10_000)
 
     def fetch(self, offset: int, limit: int) -> Page:
         self.fetches += 1
@@ -49,10 +50,14 @@ class Service:
         if self.fetches > 1:
             self._change()
         offset = 0 if self.ignores_offset else offset
+        if offset >= len(self.rows) > 0 and self.behind_end == "400":
+            return Page([], [], refusal=A360RequestError("GET", "/list", 400, "no such page"))
         rows = self.rows[offset : offset + min(limit, self.cap)]
+        rows = [row for row in rows if row not in self.dropped]
         rows = rows[: self.short.get(self.fetches, len(rows))]
-        total = len(self.rows) if self.total == "right" else self.total
-        return Page(list(rows), list(rows), total)
+        seen = len(self.rows) - len(self.dropped.intersection(self.rows))
+        total = {"right": seen, "page": len(rows)}.get(self.total, self.total)
+        return Page(rows, rows, total)
 
     def _change(self) -> None:
         if not self.changes or self.fetches > self.lively:
@@ -68,17 +73,18 @@ class Service:
 
 
 def listing(service, page_size, at_once=1):
-    return Listing(service.fetch, name="The list", page_size=page_size, at_once=at_once, numbered=service.numbered)
+    return Listing(service.fetch, name="The list", page_size=page_size, at_once=at_once)
 
 
-def read(service, page_size):
-    """The rows, and whether the reader was told that the list moved."""
+def read(service, page_size, at_once=1):
+    """The rows, and whether the reader was told that the list is not whole: by an error or by a shortfall."""
     found = []
     try:
-        found.extend(iter_into(found, listing(service, page_size)))
-    except A360ListMovedError:
+        rows = listing(service, page_size, at_once)
+        found.extend(iter_into(found, rows))
+    except (A360ListMovedError, A360FormatError):
         return found, True
-    return found, False
+    return found, rows.shortfall is not None
 
 
 def iter_into(found, rows):
@@ -93,6 +99,7 @@ seeds = st.integers(0, 50)
 changes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), seeds), max_size=6)
 storms = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), seeds), min_size=1, max_size=4)
 totals = st.sampled_from(["right", "right", None])
+caps = st.sampled_from([2, 3, 7, 50, 100])
 
 
 def rows_of(length):
@@ -111,19 +118,47 @@ orders = st.one_of(st.builds(rows_of, lengths), st.builds(some_order, lengths, s
 
 
 @given(
-    rows=orders, size=sizes, total=totals, moves=st.one_of(changes, storms), anywhere=st.booleans(),
-    numbered=st.booleans(),
+    rows=orders, size=sizes, total=st.sampled_from(["right", "right", "page", None]), cap=caps, anywhere=st.booleans(),
+    moves=st.one_of(changes, storms), at_once=st.sampled_from([1, 1, 3]), behind_end=st.sampled_from(["empty", "400"]),
 )  # fmt: skip
 def test_a_row_that_stood_throughout_comes_exactly_once_or_the_reader_is_told(
-    rows, size, total, moves, anywhere, numbered
+    rows, size, total, cap, anywhere, moves, at_once, behind_end
 ):
-    service = Service(rows, moves, total, anywhere=anywhere, numbered=numbered)
-    found, told = read(service, size)
+    if total == "page":
+        # Such a list, if it also grows by a page at every request, looks like one that ignores the offset.
+        cap = 100
+    service = Service(rows, moves, total, cap=cap, anywhere=anywhere, behind_end=behind_end)
+    found, told = read(service, size, at_once)
     event("told" if told else "whole")
     assert len(found) == len(set(found))
     assert set(found) <= service.ever
     if not told:
         assert service.stood <= set(found)
+
+
+@given(
+    length=st.integers(0, 120), size=sizes, share=st.sampled_from([0.1, 0.5, 0.9]), seed=seeds, cap=caps,
+    total=st.sampled_from(["right", "page", None, "raw", "high"]), at_once=st.sampled_from([1, 3]),
+)  # fmt: skip
+def test_pages_that_come_short_lose_no_row_or_the_reader_is_told(length, size, share, seed, cap, total, at_once):
+    rows, dice = rows_of(length), Random(seed)
+    dropped = frozenset(row for row in rows if dice.random() < share)
+    stated = {"raw": length, "high": length * 2 + 1}.get(total, total)
+    service = Service(rows, total=stated, cap=cap, dropped=dropped)
+    found, told = read(service, size, at_once)
+    assert len(found) == len(set(found))
+    if (total == "raw" and dropped) or total == "high":
+        assert told or service.stood <= set(found)
+    if total == "right":
+        # The total tells that there is more behind a gap of any length.
+        assert told or set(found) == service.stood
+    if total in ("page", None) and not told:
+        # Without a total, a page that brings nothing is the end: nobody can know better.
+        assert set(found) == service.stood or longest_gap(rows, dropped) + 1 >= min(max(2, size), cap)
+
+
+def longest_gap(rows, dropped):
+    return max((len(list(group)) for gone, group in groupby(row in dropped for row in rows) if gone), default=0)
 
 
 @given(length=lengths, size=sizes, cap=st.integers(2, 99), moves=changes)
@@ -136,17 +171,28 @@ def test_a_server_that_gives_less_than_was_asked_for_loses_no_row(length, size, 
         assert service.stood <= set(found)
 
 
-@given(length=st.integers(1, 80), size=sizes, cap=st.integers(2, 100), more=st.integers(0, 500))
-def test_a_total_too_high_of_a_list_that_holds_still_is_left_alone(length, size, cap, more):
+@given(
+    length=st.integers(1, 80), size=sizes, cap=st.integers(2, 100), more=st.integers(1, 500), at_once=st.integers(1, 8)
+)  # fmt: skip
+def test_a_total_that_promises_more_than_there_is_gives_what_there_is_and_says_both(length, size, cap, more, at_once):
     service = Service(rows_of(length), total=length + more, cap=cap)
-    assert read(service, size) == (rows_of(length), False)
+    rows = listing(service, size, at_once)
+    assert list(rows) == rows_of(length)
+    assert rows.shortfall == (length, length + more)
 
 
-@given(length=st.integers(1, 50), more=st.integers(1, 5000), at_once=st.integers(1, 8))
-def test_a_total_that_counts_something_else_than_the_rows_of_a_short_page_costs_little(length, more, at_once):
-    service = Service(rows_of(length), total=length + more)
-    assert list(listing(service, 51, at_once)) == rows_of(length)
-    assert service.fetches <= 4
+def test_a_total_far_too_high_costs_few_requests():
+    service = Service(rows_of(250), total=1_000_000)
+    assert read(service, 100) == (rows_of(250), True)
+    assert service.fetches < 60
+
+
+@pytest.mark.parametrize("rows", [3, 100, 250])
+def test_a_row_is_found_behind_a_gap_of_many_pages(rows):
+    """The total says that there is more; eight empty pages in a row are looked behind one by one."""
+    gap = range(10, 10 + 8 * 10)
+    service = Service(list(range(10 + 80 + rows)), dropped=frozenset(gap))
+    assert read(service, 10) == ([*range(10), *range(90, 90 + rows)], False)
 
 
 @given(length=lengths, size=sizes, share=st.floats(0, 1))
@@ -154,30 +200,28 @@ def test_a_total_too_low_cuts_nothing_off(length, size, share):
     assert read(Service(rows_of(length), total=int(length * share)), size) == (rows_of(length), False)
 
 
-@given(length=lengths, size=st.integers(2, 100))
-def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(length, size):
-    service = Service(rows_of(length))
-    assert read(service, size) == (rows_of(length), False)
-    # A last page that is full is followed by one more.
-    assert service.fetches == length // size + 1
+def fewest(length, size, total):
+    """Requests that a list which stands still may take."""
+    size = max(2, size)
+    pages = 1 + max(0, -(-(length - size) // (size - 1)))
+    full = length >= size and (length - size) % (size - 1) == 0
+    # Behind a full last page, behind one that a total says to be the only one, and behind the last without a total.
+    return pages + (full or length < size if total else 2)
 
 
-@given(length=lengths, size=sizes, total=totals)
-def test_a_list_that_is_not_numbered_or_does_not_say_how_long_it_is_comes_in_its_order(length, size, total):
-    service = Service(rows_of(length), total=total, numbered=total is None)
-    assert read(service, size) == (rows_of(length), False)
-    assert service.fetches <= length // (max(2, size) - 1) + 1
+@given(rows=orders, size=sizes, total=st.sampled_from(["right", None]))
+def test_a_list_that_holds_still_comes_in_its_order_with_no_request_too_many(rows, size, total):
+    service = Service(list(rows), total=total)
+    assert read(service, size) == (rows, False)
+    assert service.fetches <= fewest(len(rows), size, total)
 
 
-@given(length=lengths, size=sizes, seed=seeds, total=totals)
-def test_a_list_of_another_order_that_holds_still_comes_in_it_with_few_requests_more(length, size, seed, total):
-    service = Service(some_order(length, seed), total=total)
-    found, told = read(service, size)
-    assert (set(found), len(found), told) == (service.stood, length, False)
-    if size > 9:
-        # By chance, a few rows may stand the newest first.
-        assert found == service.rows
-        assert service.fetches <= length // (size - 1) + 1
+def test_once_a_total_has_counted_a_longer_list_a_single_page_is_taken_at_its_word():
+    meaning = TotalMeaning()
+    for length, fetches in ((5, 2), (7, 1), (30, 4), (9, 1), (10, 2)):
+        service = Service(rows_of(length))
+        rows = Listing(service.fetch, name="The list", page_size=10, meaning=meaning)
+        assert (list(rows), service.fetches) == (rows_of(length), fetches)
 
 
 @given(length=lengths, size=sizes, total=st.sampled_from(["right", None, 1, 400]), moves=changes)
@@ -196,6 +240,7 @@ def test_reading_ends_whatever_the_server_does(length, size, total, moves, cap):
 
 @given(length=st.integers(1, 80), size=st.integers(2, 60), nth=st.integers(1, 12), rows=st.integers(0, 59))
 def test_a_page_that_came_short_once_is_put_right(length, size, nth, rows):
+    assume(nth > 1 or rows > 0)
     service = Service(rows_of(length), short={nth: rows})
     found, told = read(service, size)
     assert not told
@@ -211,12 +256,11 @@ def test_pages_read_side_by_side_come_in_order(length, size, at_once):
 @given(
     length=st.integers(0, 200), size=st.integers(7, 60), at_once=st.integers(2, 8), moves=changes, seed=seeds,
     order=st.sampled_from([lambda length, _: rows_of(length), some_order]), anywhere=st.booleans(),
-    numbered=st.booleans(),
 )  # fmt: skip
 def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_told(
-    length, size, at_once, moves, seed, order, anywhere, numbered
+    length, size, at_once, moves, seed, order, anywhere
 ):
-    service = Service(order(length, seed), moves, lively=30, anywhere=anywhere, numbered=numbered)
+    service = Service(order(length, seed), moves, lively=30, anywhere=anywhere)
     dice = Random(seed)
     turn = Lock()
 
@@ -228,29 +272,58 @@ def test_side_by_side_a_row_that_stood_throughout_comes_once_or_the_reader_is_to
 
     found = []
     try:
-        found.extend(Listing(fetch, name="The list", page_size=size, at_once=at_once, numbered=numbered))
-    except A360ListMovedError:
+        rows = Listing(fetch, name="The list", page_size=size, at_once=at_once)
+        found.extend(rows)
+    except (A360ListMovedError, A360FormatError):
         event("told")
         return
+    assert rows.shortfall is None
     assert len(found) == len(set(found))
     event("again" if service.fetches > length // (size - 1) + 2 else "once")
     assert service.stood <= set(found) <= service.ever
 
 
-@pytest.mark.parametrize(("numbered", "new"), [(True, 1_000), (False, 0)])
-def test_a_row_that_goes_behind_the_reader_while_one_comes_ahead_of_it_hides_no_third(numbered, new):
+def test_a_row_that_goes_behind_the_reader_while_one_comes_ahead_of_it_hides_no_third():
     """Count and total agree all the while."""
-    service = Service(rows_of(40), numbered=numbered)
+    service = Service(rows_of(40))
 
     def fetch(offset, limit):
         if service.fetches == 1:
             service.rows.remove(40)
-            service.rows.insert(30, new)
+            service.rows.insert(30, 0)
         return service.fetch(offset, limit)
 
-    found = list(Listing(fetch, name="The list", page_size=10, numbered=numbered))
+    found = list(Listing(fetch, name="The list", page_size=10))
     assert len(found) == len(set(found))
     assert set(range(1, 40)) <= set(found)
+
+
+@pytest.mark.parametrize("total", [None, 50])
+def test_a_list_that_never_ends_is_given_up(total):
+    fetches = 0
+
+    def fetch(offset, limit):
+        nonlocal fetches
+        fetches += 1
+        rows = list(range(offset, offset + limit))
+        return Page(rows, rows, total)
+
+    with pytest.raises(A360ListMovedError, match="has no end"):
+        for _ in Listing(fetch, name="The list", page_size=10, at_once=4):
+            pass
+    assert fetches <= 21_000
+
+
+def test_an_offset_that_the_service_refuses_below_the_end_is_named():
+    service = Service(rows_of(50), total=None)
+
+    def fetch(offset, limit):
+        if offset > 20:
+            return Page([], [], refusal=A360RequestError("GET", "/list", 400, "the offset may not exceed 20"))
+        return service.fetch(offset, limit)
+
+    with pytest.raises(A360RequestError, match="may not exceed 20"):
+        list(Listing(fetch, name="The list", page_size=10))
 
 
 @pytest.mark.parametrize("added", [1, 2, 3, 20])
@@ -264,14 +337,14 @@ def test_a_list_that_grows_at_every_fetch_is_not_read_for_ever(added, size, cap)
 
 def test_a_list_that_changes_all_the_time_is_given_up_with_a_reason():
     service = Service(rows_of(200), [(0, 7, 1)], lively=MOST_FETCHES)
-    with pytest.raises(A360ListMovedError, match=f"The list changed each of the {READINGS} times"):
+    with pytest.raises(A360ListMovedError, match=f"The list changed while it was read: attempt {READINGS} found"):
         list(listing(service, 20))
 
 
 def test_a_row_added_before_the_look_behind_a_full_last_page_costs_no_further_reading():
     """That look shows the list's end once more, and more of it than the row that pages share."""
     rows = rows_of(7)
-    service = Service(list(rows), changes=[(0, 0, 1), (1, 0, 1)], numbered=False)
+    service = Service(list(rows), changes=[(0, 0, 1), (1, 0, 1), *[(0, 0, 1)] * 9])
     assert read(service, 4) == (rows, False)
     assert service.fetches == 3
 
@@ -288,7 +361,7 @@ def test_one_removal_costs_one_more_reading():
 def test_newest_and_oldest_are_among_the_ends(length, size):
     service = Service(rows_of(length))
     found = listing(service, size)
-    ends = found.first.rows + found.last_rows()
+    ends = found.first.rows + found.last_page()
     assert set(ends) <= set(service.rows)
     assert not length or {1, length} <= set(ends)
     assert service.fetches <= 2
