@@ -97,7 +97,8 @@ class Account:
         """An account of one flow whose conversions come at random times after their start; for tests and measurements.
 
         The newest conversion is at `until`, and one comes `every` so often. A journey takes from a minute up to
-        `journey_days`: as often between 1 and 10 minutes as between 1 and 10 hours. About one conversion in five is by the main trigger, the others are by two goals.
+        `journey_days`: as often between 1 and 10 minutes as between 1 and 10 hours. About one conversion in five is by
+        the main trigger, the others are by two goals.
         """
         dice, most_minutes = Random(f"{seed}/{flow_id}"), max(1, journey_days * 24 * 60)
         first = until - every * (count - 1)

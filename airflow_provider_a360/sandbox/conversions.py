@@ -52,7 +52,7 @@ class Conversions:
         rows = self.rows()
         if self.knobs.order != "start":
             return rows
-        return self.cached("listed", lambda: sorted(rows, key=attrgetter("start_date", "id")))
+        return self.cached("listed", lambda: sorted(rows, key=attrgetter("start_date")))
 
     def cached(self, name: object, make: Callable[[], T]) -> T:
         """What `make` gives for these conversions under the knobs as they stand."""

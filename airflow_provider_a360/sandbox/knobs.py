@@ -71,7 +71,7 @@ class Knobs:
     grow_every: int = _knob(
         0, "requests of conversion lists from one change of the list to the next; 0: it holds still"
     )
-    grow_rows: int = _knob(1, "rows that each change adds at the head of the list")
+    grow_rows: int = _knob(1, "rows that each change adds beside the list's newest conversion")
     remove_rows: int = _knob(0, "rows that each change removes from the list")
     day_offset_hours: float = _knob(0.0, "hours that the service's own clock is ahead of GMT when it cuts a day")
     lte_includes_day: bool = _knob(
