@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
+from random import Random
 
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.flow import Contact, Conversion, Element, Event, Flow
@@ -67,21 +68,49 @@ class Account:
         cls, count: int, *, until: datetime, every: timedelta = timedelta(seconds=60), flow_id: int = example.MAIN_FLOW
     ) -> Account:
         """An account of one flow with nothing but many conversions, the newest at `until`; for measurements."""
-        created = until - every * count - DAY
-        start, goal = Element(flow_id + 1, "maintrigger", created), Element(flow_id + 2, "goal", created, "goal")
         people = [person(number) for number in range(1, 1_000)]
+        first = until - every * (count - 1)
         rows = [
             Conversion(
                 number + 1,
                 "maintrigger" if number % 10 == 0 else "goal",
-                start.id if number % 10 == 0 else goal.id,
+                flow_id + (1 if number % 10 == 0 else 2),
                 *people[number % 999],
-                at,
-                at - every,
+                first + every * number,
+                first + every * (number - 1),
             )
-            for number, at in ((number, until - every * (count - 1 - number)) for number in range(count))
+            for number in range(count)
         ]
-        return cls([Flow(flow_id, "Many conversions", 1, created, created, [start, goal], rows)])
+        return cls([_only_conversions(flow_id, rows, ["goal"], until - every * count - DAY)])
+
+    @classmethod
+    def with_journeys(
+        cls,
+        count: int,
+        *,
+        until: datetime,
+        every: timedelta,
+        journey_days: float,
+        seed: int = 1,
+        flow_id: int = example.MAIN_FLOW,
+    ) -> Account:
+        """An account of one flow whose conversions come at random times after their start; for tests and measurements.
+
+        The newest conversion is at `until`, and one comes `every` so often. A journey takes from a minute up to
+        `journey_days`: as often between 1 and 10 minutes as between 1 and 10 hours. About one conversion in five is by
+        the main trigger, the others are by two goals.
+        """
+        dice, most_minutes = Random(f"{seed}/{flow_id}"), max(1, journey_days * 24 * 60)
+        first = until - every * (count - 1)
+        rows = []
+        for number in range(count):
+            place, at = dice.choice((1, 2, 2, 3, 3)), (first + every * number).replace(microsecond=0)
+            journey = timedelta(seconds=int(60 * most_minutes ** dice.random()))
+            kind = "maintrigger" if place == 1 else "goal"
+            rows.append(Conversion(number + 1, kind, flow_id + place, *person(dice.randrange(5_000)), at, at - journey))
+        return cls(
+            [_only_conversions(flow_id, rows, ["one goal", "another goal"], first - timedelta(days=journey_days) - DAY)]
+        )
 
     def flow(self, flow_id: int) -> Flow | None:
         """The flow of that id."""
@@ -105,6 +134,13 @@ class Account:
         """Let happen what a generated account has in store up to `now`. An account made by hand stays as it is."""
         if self._script is not None:
             self._script.play(self, now)
+
+
+def _only_conversions(flow_id: int, rows: list[Conversion], goals: list[str], created: datetime) -> Flow:
+    """A flow of a main trigger and goals (their ids follow the flow's), with conversions and nothing else in it."""
+    elements = [Element(flow_id + 1, "maintrigger", created)]
+    elements += [Element(number, "goal", created, name) for number, name in enumerate(goals, flow_id + 2)]
+    return Flow(flow_id, "Many conversions", 1, created, created, elements, rows)
 
 
 def _quarter(day: date) -> date:

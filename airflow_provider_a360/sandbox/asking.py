@@ -15,7 +15,7 @@ MOST_ROWS = 100
 
 
 class Refusal(Exception):  # noqa: N818  (an answer, not a fault of ours)
-    """A request that the service answers with an error."""
+    """A request that the service answers with a status of its own instead of data. A 204 goes out without the body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(status)
@@ -31,6 +31,16 @@ def invalid(**messages: str) -> Refusal:
 def not_found() -> Refusal:
     """404: an unknown id, or no data. The page doesn't show its body."""
     return Refusal(404, {"message": "Not found", "error_code": 404})
+
+
+def no_data(manner: str) -> None:
+    """Refuse a request for which there is no data, in the manner that a knob says; "empty" and "zeros" let it pass."""
+    if manner == "404":
+        raise not_found()
+    if manner == "400":
+        raise invalid(offset="The offset is beyond the last record.")
+    if manner == "204":
+        raise Refusal(204, {})
 
 
 def paging(query: Mapping[str, str], *, demanded: bool = True, most: int | None = MOST_ROWS) -> tuple[int, int]:
@@ -64,6 +74,8 @@ def span_of(query: Mapping[str, str], knobs: Knobs) -> Span:
         since, until = _bounds(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise invalid(filter="The filter must be a valid JSON string.") from None
+    if not knobs.one_bound and None in {since, until}:
+        raise invalid(filter="The filter must have both dates.")
     midnight = timedelta(hours=-knobs.day_offset_hours)
     beyond = timedelta(days=1) if knobs.lte_includes_day else timedelta(seconds=1)
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from operator import attrgetter
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_a360.sandbox import shapes
+from airflow_provider_a360.sandbox import lists, shapes
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.asking import Refusal, invalid, not_found, paging, sorting, span_of
-from airflow_provider_a360.sandbox.flow import ALWAYS, Conversion, Element, Event, Flow, Span, cut
+from airflow_provider_a360.sandbox.asking import Refusal, invalid, no_data, not_found, paging, sorting, span_of
+from airflow_provider_a360.sandbox.conversions import Conversions
+from airflow_provider_a360.sandbox.flow import ALWAYS, Element, Event, Flow, Span
 from airflow_provider_a360.sandbox.growth import Growth
 from airflow_provider_a360.sandbox.knobs import Knobs
 
@@ -61,7 +62,7 @@ class Endpoints:
         gets: dict[str, Callable[[Request], Any]] = {
             "/user/info": lambda _: {"id": 7136062, "name": "Sandbox", "email": "owner@example.com"},
             "/a360/autoresponders/list": self._flows,
-            flow: lambda request: shapes.flow_detail(self._flow(request)),
+            flow: self._flow_detail,
             flow + filtered: self._flow_filtered,
             flow + "/total-stats": self._total_stats,
             flow + "/conversions": self._summary,
@@ -75,9 +76,19 @@ class Endpoints:
             listed + "/{kind}" + filtered: self._conversions_filtered,
             listed + "/goal/{goal:int}" + filtered: self._conversions_filtered,
         }
-        routes = [Route(path, _answering(handler), methods=["GET"]) for path, handler in gets.items()]
+        routes = [Route(path, self._answering(handler), methods=["GET"]) for path, handler in gets.items()]
         routes.append(Route("/a360/events/delete-log", self._delete_log, methods=["POST"]))
         return Starlette(routes=routes, exception_handlers={Refusal: _refuse, 404: _no_route, 405: _no_route})
+
+    def _answering(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        async def answer(request: Request) -> Response:
+            return json_response(self._dated(handler(request)))
+
+        return answer
+
+    def _dated(self, body: Any) -> Any:
+        zero = self._knobs.zero_date
+        return body if zero == "null" else shapes.dates_that_are_missing(body, zero)
 
     def _flow(self, request: Request) -> Flow:
         flow = self._account.flow(request.path_params["id"])
@@ -96,25 +107,43 @@ class Endpoints:
     def _flows(self, request: Request) -> Any:
         limit, offset = paging(request.query_params, demanded=False, most=None)
         rows = self._page(self._account.flows, limit, offset)
-        return {"data": [shapes.flow_in_list(flow) for flow in rows]}
+        return lists.answer_of([shapes.flow_in_list(flow) for flow in rows], self._knobs, "data")
+
+    def _flow_detail(self, request: Request) -> Any:
+        flow = self._flow(request)
+        listed = lists.seen_of(self._account.flows, self._knobs.drop_rows)
+        if flow in listed[max(0, len(listed) - self._knobs.flows_without_details) :]:
+            raise not_found()
+        conversions = len(Conversions(flow, self._knobs).seen())
+        return self._elements({**shapes.flow_detail(flow), "conversions": conversions})
 
     def _flow_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), span_of(request.query_params, self._knobs)
         paging(request.query_params, demanded=False)
-        conversions = len(self._converted(flow, "all", None, span))
+        conversions = len(Conversions(flow, self._knobs, span=span).seen())
         self._demand_data(bool(flow.starts(span) or flow.messages(span) or conversions))
-        return {"data": shapes.flow_filtered(flow, span, conversions)}
+        return self._nested({"data": shapes.flow_filtered(flow, span, conversions)})
 
     def _total_stats(self, request: Request) -> Any:
         flow_type = request.query_params.get("flow_type")
         if flow_type is not None and flow_type not in _FLOW_TYPES:
             raise invalid(flow_type="The selected flow type is invalid.")
-        return shapes.total_stats(self._flow(request), flow_type, deleted=request.query_params.get("deleted") == "1")
+        flow, deleted = self._flow(request), request.query_params.get("deleted") == "1"
+        status = self._knobs.deleted_status
+        if deleted and status != HTTPStatus.OK:
+            raise Refusal(status, {"message": "Deleted elements can't be read", "error_code": status})
+        elements = (
+            element
+            for element in flow.elements
+            if (element.deleted is deleted or (deleted and self._knobs.deleted_lists_all))
+            and flow_type in {None, element.type}
+        )
+        return self._elements(shapes.total_stats(flow, elements))
 
     def _element_stats(self, request: Request) -> Any:
         element = self._element(request)
         self._demand_data(element.count("executed") > 0)
-        return {"data": shapes.element_stats(element)}
+        return self._nested({"data": shapes.element_stats(element)})
 
     def _element_filtered(self, request: Request) -> Any:
         path, types = request.path_params["path"], None
@@ -123,18 +152,21 @@ class Endpoints:
         element, span = self._element(request, types=types), span_of(request.query_params, self._knobs)
         paging(request.query_params, demanded=False)
         self._demand_data(any(element.count(counter, span) for counter in shapes.counters_of(element)))
-        return {"data": shapes.element_filtered(element, span)}
+        return self._nested({"data": shapes.element_filtered(element, span)})
+
+    def _elements(self, body: dict[str, Any]) -> Any:
+        """An answer that lists a flow's elements."""
+        return self._nested({**body, "flows": body["flows"] * (2 if self._knobs.repeat_elements else 1)})
+
+    def _nested(self, body: dict[str, Any]) -> Any:
+        return {"data": body} if self._knobs.nest_statistics else body
 
     def _contacts(self, request: Request) -> Any:
         path = request.path_params["path"]
         element = self._element(request, types={kind for kind, listed in _LISTED.items() if listed == path} or {""})
         limit, offset = paging(request.query_params)
-        total = len(element.events)
-        fields = {
-            "id",
-            *(shapes.contact_row(element, element.events[0]) if total else ("execution_date", "sent_date")),
-        } - {"price"}
-        field, highest_first = sorting(request.query_params, fields)
+        names = shapes.contact_row(element, element.events[0]) if element.events else ("execution_date", "sent_date")
+        field, highest_first = sorting(request.query_params, {"id", *names} - {"price"})
 
         def rank(event: Event) -> Any:
             value = (
@@ -143,20 +175,24 @@ class Endpoints:
             return value is not None, "" if value is None else value, event.id
 
         events = element.cached(("sorted", field), lambda: sorted(element.events, key=rank))
-        rows = self._page(events, limit, offset, newest_first=highest_first)
-        return {"data": [shapes.contact_row(element, event) for event in rows], "total": total}
+        share = self._knobs.drop_rows
+        seen = element.cached(("seen", share), lambda: len(lists.seen_of(element.events, share)))
+        page = self._page(events, limit, offset, newest_first=highest_first)
+        total = lists.total_of(self._knobs, page=len(page), seen=seen, raw=len(events))
+        return lists.answer_of([shapes.contact_row(element, event) for event in page], self._knobs, "data", total)
 
     def _summary(self, request: Request) -> Any:
         flow = self._flow(request)
-        self._demand_data(bool(flow.conversions))
-        return {"data": shapes.conversion_summary(flow, flow.conversions, flow.goals)}
+        rows = Conversions(flow, self._knobs).seen()
+        self._demand_data(bool(rows))
+        return self._nested({"data": shapes.conversion_summary(flow, rows, flow.goals)})
 
     def _summary_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), span_of(request.query_params, self._knobs)
         limit, offset = paging(request.query_params, demanded=False)
-        rows = self._converted(flow, "all", None, span)
+        rows = Conversions(flow, self._knobs, span=span).seen()
         self._demand_data(bool(rows))
-        return {"data": shapes.conversion_summary(flow, rows, flow.goals[offset : offset + limit])}
+        return self._nested({"data": shapes.conversion_summary(flow, rows, flow.goals[offset : offset + limit])})
 
     def _conversions(self, request: Request) -> Any:
         return self._conversion_list(request, self._kind(request, goals="goal"), ALWAYS)
@@ -182,42 +218,27 @@ class Endpoints:
         ):
             raise not_found()
         limit, offset = paging(request.query_params)
-        self._growth.turn(self._knobs, flow, self._converted(flow, kind, goal_id, span))
-        rows = self._converted(flow, kind, goal_id, span)
-        page = self._page(rows, limit, offset, newest_first=True)
+        knobs, chosen = self._knobs, Conversions(flow, self._knobs, kind, goal_id, span)
+        self._growth.turn(knobs, flow, chosen.rows())
 
         def encoded() -> bytes:
-            return _encode({"total": len(rows), "items": [shapes.conversion_row(row) for row in page]})
+            rows = chosen.listed()
+            page = self._page(rows, limit, offset, newest_first=knobs.order != "oldest", endless=knobs.endless)
+            seen = len(chosen.seen())
+            total = None if knobs.endless else lists.total_of(knobs, page=len(page), seen=seen, raw=len(rows))
+            shown = [shapes.conversion_row(row, flow.printed_id(row, by_kind=knobs.ids_by_kind)) for row in page]
+            return _encode(self._dated(lists.answer_of(shown, knobs, "items", total)))
 
-        return msgspec.Raw(flow.cached((kind, goal_id, span, self._knobs.filter_by, limit, offset), encoded))
-
-    def _converted(self, flow: Flow, kind: str, goal_id: int | None, span: Span) -> Sequence[Conversion]:
-        """Conversions that a list or count is about, oldest first."""
-        rows = flow.conversions_of(kind, goal_id)
-        if span == ALWAYS:
-            return rows
-        date_of = attrgetter(self._knobs.filter_by)
-
-        def chosen() -> Sequence[Conversion]:
-            if self._knobs.filter_by == "conversion_date":
-                low, high = cut(rows, span, date_of)
-                return rows[low:high]
-            since, until = span
-            return [row for row in rows if (not since or date_of(row) >= since) and (not until or date_of(row) < until)]
-
-        return flow.cached((kind, goal_id, span, self._knobs.filter_by), chosen)
+        return msgspec.Raw(chosen.cached((limit, offset), encoded))
 
     def _demand_data(self, there_is: bool) -> None:  # noqa: FBT001
-        if not there_is and self._knobs.empty_statistics == "404":
-            raise not_found()
+        if not there_is:
+            no_data(self._knobs.empty_statistics)
 
-    def _page(self, rows: Sequence[Any], limit: int, offset: int, *, newest_first: bool = False) -> Sequence[Any]:
-        if offset >= len(rows) and (self._knobs.past_end if rows else self._knobs.empty_list) == "404":
-            raise not_found()
-        if newest_first:
-            end = max(0, len(rows) - offset)
-            return rows[max(0, end - limit) : end][::-1]
-        return rows[offset : offset + limit]
+    def _page(
+        self, rows: Sequence[Any], limit: int, offset: int, *, newest_first: bool = False, endless: bool = False
+    ) -> list[Any]:
+        return lists.page_of(rows, self._knobs, limit, offset, reverse=newest_first, endless=endless)
 
     async def _delete_log(self, request: Request) -> Response:
         fields = await form_of(request)
@@ -231,16 +252,11 @@ class Endpoints:
         return json_response({"result": True, "message": "Ok"})
 
 
-def _answering(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    async def answer(request: Request) -> Response:
-        return json_response(handler(request))
-
-    return answer
-
-
 def _refuse(_: Request, refusal: Exception) -> Response:
     if not isinstance(refusal, Refusal):
         raise refusal
+    if refusal.status == HTTPStatus.NO_CONTENT:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
     return json_response(refusal.body, refusal.status)
 
 

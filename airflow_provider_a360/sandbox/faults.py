@@ -18,6 +18,7 @@ from starlette.types import Receive, Send
 from airflow_provider_a360.sandbox.knobs import Knobs
 
 _BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
+_NOT_FOUND = "<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1></body></html>"
 _NOT_JSON = "<html><body>We are updating the service and will be back in a minute.</body></html>"
 _BODY_FAULTS = ("truncated", "html", "reset", "stall")
 
@@ -63,7 +64,7 @@ class Faults:
         self._seed = seed
         self._limit = RateLimit(knobs)
 
-    def before(self, number: int, path: str) -> Response | None:
+    def before(self, number: int, method: str, path: str) -> Response | None:
         """An answer that stands in for the service's own, or None."""
         if self._limit.exceeded() or self._meets(number, "429", self._knobs.share_429):
             return self._limit.refusal()
@@ -71,6 +72,8 @@ class Faults:
             return HTMLResponse(_BAD_GATEWAY, 502)
         if path == "/oauth/access_token" and self._meets(number, "token", self._knobs.share_token_502):
             return HTMLResponse(_BAD_GATEWAY, 502)
+        if method == "GET" and self._meets(number, "html_404", self._knobs.share_html_404):
+            return HTMLResponse(_NOT_FOUND, 404)
         return None
 
     def body_fault(self, number: int) -> str | None:

@@ -8,6 +8,7 @@ computed from it is computed anew.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -151,6 +152,7 @@ class Flow:
     elements: list[Element] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     in_queue: int = 0
+    _numbers: dict[tuple[str, int], int] = field(default_factory=dict, repr=False, compare=False)
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -191,6 +193,25 @@ class Flow:
         rows = self.conversions_of(kind, goal_id)
         low, high = cut(rows, utc_days(first_day, last_day), attrgetter("conversion_date"))
         return rows[low:high][::-1]
+
+    def printed_id(self, conversion: Conversion, *, by_kind: bool) -> int:
+        """The id that the service prints for a conversion: its own, or `by_kind` its number among those of its kind.
+
+        The conversions of a kind are numbered from 1 on, in order of time, when one without a number is first asked
+        for. A number once given stays; later conversions take the next ones.
+        """
+        if not by_kind:
+            return conversion.id
+        if (conversion.conversion_type, conversion.id) not in self._numbers:
+            self._number_conversions()
+        return self._numbers.get((conversion.conversion_type, conversion.id), conversion.id)
+
+    def _number_conversions(self) -> None:
+        last = Counter(kind for kind, _ in self._numbers)
+        for row in self.conversions_of():
+            if (row.conversion_type, row.id) not in self._numbers:
+                last[row.conversion_type] += 1
+                self._numbers[row.conversion_type, row.id] = last[row.conversion_type]
 
     def convert(self, conversion: Conversion) -> None:
         """Add a conversion."""

@@ -11,10 +11,11 @@ from airflow_provider_a360.sandbox.knobs import Knobs
 
 
 class Growth:
-    """Adds rows at the head of the list that is being read, and removes some from anywhere in it.
+    """Adds rows to the list that is being read, at its head, and removes some from anywhere in it.
 
-    A new row bears the dates of the list's newest one, so that it belongs in the list however that is filtered, and a
-    higher id than any. Goals' statistics and contact lists don't follow.
+    A new row bears the dates of the newest conversion in the list, so that it belongs in the list however that is
+    filtered, and stands beside that one however it is sorted. It has a higher id than any row before it. Goals'
+    statistics and contact lists don't follow.
     """
 
     def __init__(self, seed: int) -> None:

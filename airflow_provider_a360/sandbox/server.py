@@ -156,7 +156,7 @@ class Sandbox:
         response = self._take_prepared(request.url.path)
         fault = None
         if response is None:
-            response = self._faults.before(number, request.url.path)
+            response = self._faults.before(number, request.method, request.url.path)
             if response is None:
                 response = await self._respond(request)
                 fault = self._faults.body_fault(number) if request.method == "GET" else None

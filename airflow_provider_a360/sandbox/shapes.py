@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,10 @@ _EMAIL_STATUSES = (
 _SMS_PRICE = {
     "USD": "0.07900", "RUR": "4.50000", "UAH": "1.93000", "EUR": "0.06400", "GBP": "0.05600", "BRL": "0.26000",
     "BYN": "0.16000", "KZT": "22.50000", "MXN": "1.49000", "CLP": "60.44000", "NGN": "30.35000",
+}  # fmt: skip
+_DATES = {
+    "last_send", "sent_date", "delivered_date", "open_date", "redirect_date", "execution_date", "conversion_date",
+    "start_date", "created", "changed", "updated",
 }  # fmt: skip
 _BRANCHES = ("executed", "positive", "negative", "stopped")
 
@@ -56,6 +60,16 @@ def counters_of(element: Element) -> tuple[str, ...]:
 def moment(at: datetime | None) -> str | None:
     """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
     return None if at is None else str(to_builtins(at))[:19].replace("T", " ")
+
+
+def dates_that_are_missing(body: Any, text: str) -> Any:
+    """An answer in which every date that isn't there is printed as this text, as PHP prints its zero dates."""
+    if isinstance(body, dict):
+        return {
+            name: text if value is None and name in _DATES else dates_that_are_missing(value, text)
+            for name, value in body.items()
+        }
+    return [dates_that_are_missing(value, text) for value in body] if isinstance(body, list) else body
 
 
 def flow_in_list(flow: Flow) -> Json:
@@ -161,12 +175,10 @@ def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
     }
 
 
-def total_stats(flow: Flow, flow_type: str | None, *, deleted: bool) -> Json:
-    """`total-stats`, without a wrapper: e-mail errors are `error` here."""
+def total_stats(flow: Flow, elements: Iterable[Element]) -> Json:
+    """`total-stats` of some of a flow's elements, without a wrapper: e-mail errors are `error` here."""
     rows = []
-    for element in flow.elements:
-        if element.deleted is not deleted or flow_type not in {None, element.type}:
-            continue
+    for element in elements:
         counters = counters_of(element)
         counts = {
             "error" if (element.type, name) == ("email", "errors") else name: element.count(name) for name in counters
@@ -255,10 +267,10 @@ def contact_row(element: Element, event: Event) -> Json:
     return {**_addresses(contact, phone=digits), "execution_date": moment(event.at)}
 
 
-def conversion_row(row: Conversion) -> Json:
+def conversion_row(row: Conversion, printed_id: int) -> Json:
     """A row of a conversion list."""
     return {
-        "id": row.id,
+        "id": printed_id,
         "conversion_type": row.conversion_type,
         "flow_id": row.element_id,
         "email": row.email,
