@@ -15,7 +15,7 @@ from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.export import formats
-from airflow_provider_a360.export.datasets import Batch, Dataset, Findings
+from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings
 from airflow_provider_a360.export.ledger import Ledger, PublishedFile
 from airflow_provider_a360.export.progress import Progress
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
@@ -77,7 +77,7 @@ class Job:
         everything = self.flow_ids == "all"
         self._say_outlook(100 if everything else len(self.flow_ids), everything, client.settings.requests_per_second)
         flows = sorted(flow.id for flow in client.flows()) if everything else [int(flow) for flow in self.flow_ids]
-        groups = [flows] if everything else [[flow] for flow in flows]
+        groups: list[Sequence[int]] = [Everything(flows)] if everything else [[flow] for flow in flows]
         if everything and not flows:
             log.warning("The account has no flows.")
         published = ledger.open(f"flows {flows}, days {self.days}")
@@ -143,7 +143,8 @@ class Job:
         lines = staged.lines()
         finished = lines.with_name(f"finished.{self.file_format}")
         formats.write(lines, finished, self.file_format, self.dataset.row_type)
-        uri = self.destination.publish(finished, f"{self.dataset.folder(days)}/{stem}.{self.file_format}")
+        folder = self.dataset.folder(days, by_flow=self.flow_ids != "all")
+        uri = self.destination.publish(finished, f"{folder}/{stem}.{self.file_format}")
         # A span of many days needs its disk no longer than it must.
         finished.unlink()
         lines.unlink()
