@@ -28,8 +28,10 @@ class Batch(NamedTuple):
 
     flows: Sequence[int]
     files: Sequence[Days]
-    """The days of each file; a file without rows is a file too. None where every flow was skipped."""
+    """The days of each file; a file without rows is a file too."""
     rows: Iterator[tuple[date, Sequence[Record]]]
+    skipped: bool = False
+    """Whether all of its flows were skipped: no file is written then, and what was there before stays."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Findings:
     def warn(self, note: str) -> None:
         """Say in the log and in the manifest what the reader of the files must know."""
         log.warning(note)
-        self.notes.append(note)
+        self.merge(Findings(notes=[note]))
 
     def merge(self, other: Findings) -> None:
         """Add what another has found; the same note or skipped element is kept once."""

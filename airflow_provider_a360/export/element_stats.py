@@ -109,7 +109,7 @@ class ElementStatistics:
         rows = in_order(lambda one: _row(client, *one), wanted, client.settings.max_in_flight)
         for group, span, asked in plan:
             nothing = bool(group) and all(elements[flow].skipped for flow in group)
-            yield Batch(group, [] if nothing else [span], _counted(itertools.islice(rows, len(asked)), findings))
+            yield Batch(group, [span], _counted(itertools.islice(rows, len(asked)), findings), skipped=nothing)
 
     def _parts(self, days: Days) -> Iterable[Days]:
         return [days] if self.grain == "run" else days.parts(1)

@@ -88,12 +88,28 @@ class ElementFinder:
         for element in details.elements:
             known.setdefault(element.id, Known(details.flow, element, deleted=False))
         if self.with_deleted:
-            for totals in _improving(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True)) or []:
+            for totals in (
+                self._improve(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True)) or []
+            ):
                 element = record(Element, {"id": totals.element_id, "type": totals.element_type}, "A deleted element")
                 known.setdefault(element.id, Known(details.flow, element, deleted=True))
         found.known = [one for _, one in sorted(known.items()) if self._is_chosen(one.element, found)]
         self._name_goals(found)
         return found
+
+    def _improve(self, found: FlowElements, question: str, ask: Callable[[], T]) -> T | None:
+        """Ask what only improves the rows: None where the service doesn't answer, which never fails the export.
+
+        Raises: A360AuthError: without credentials, no other answer comes either.
+        """
+        try:
+            return ask()
+        except A360Error as error:
+            if isinstance(error, A360AuthError) or self.client.unwanted.is_set():
+                raise
+            log.warning("Flow %d: the service did not tell %s: %s", found.flow_id, question, error)
+            found.unanswered.append(question)
+            return None
 
     def _skip(self, found: FlowElements, from_the_list: bool) -> None:  # noqa: FBT001
         """Skip a flow without details that the account lists, or listed when the export began.
@@ -123,26 +139,11 @@ class ElementFinder:
         """Name the goals: a flow's details don't."""
         nameless = [one.element for one in found.known if one.element.type == "goal" and not one.element.name]
         if nameless and (
-            totals := _improving(found, _GOAL_NAMES, lambda: self.client.conversion_totals(found.flow_id))
+            totals := self._improve(found, _GOAL_NAMES, lambda: self.client.conversion_totals(found.flow_id))
         ):
             names = {goal.id: goal.name for goal in totals.goals}
             for element in nameless:
                 element.name = names.get(element.id)
-
-
-def _improving(found: FlowElements, question: str, ask: Callable[[], T]) -> T | None:
-    """Ask what only improves the rows; None where the service doesn't answer, which never fails the export.
-
-    Raises: A360AuthError: without credentials, no other answer comes either.
-    """
-    try:
-        return ask()
-    except A360AuthError:
-        raise
-    except A360Error as error:
-        log.warning("Flow %d: the service did not tell %s: %s", found.flow_id, question, error)
-        found.unanswered.append(question)
-        return None
 
 
 def _named(flows: Sequence[int]) -> str:
