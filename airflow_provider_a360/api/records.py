@@ -69,31 +69,16 @@ class FlowDetails(Record):
 class ElementStats(Record):
     """An element's statistics, for all time or for a span of days ("Get Statistics about …").
 
-    A counter is null where its type has none, or where the service sent none. Flow, names and whether it has been
-    deleted are the export's, and null outside of one.
+    A counter is null where its type has none, or where the service sent none.
     """
 
-    SOURCES = {
-        "flow_id": (),
-        "flow_name": (),
-        "element_id": ("flow_id",),
-        "element_type": ("type",),
-        "element_name": (),
-        "deleted_element": (),
-        "errors": ("errors", "error"),
-    }
+    SOURCES = {"element_id": ("flow_id",), "element_type": ("type",), "errors": ("errors", "error")}
     DROPPED = frozenset({"task"})
 
     first_day: date | None
     last_day: date | None
-    flow_id: int | None
-    flow_name: str | None
     element_id: int
     element_type: str | None
-    element_name: str | None
-    """The e-mail's subject, the push's title, the goal's name."""
-    deleted_element: bool | None
-    """Whether the element has been deleted from the flow."""
     executed: int | None
     deleted: int | None
     """Subscribers deleted from the flow ("Start" element)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +12,8 @@ import msgspec
 from airflow_provider_a360.api.errors import A360FormatError
 from airflow_provider_a360.api.masking import scrub
 
-_NO_DATE = "0000-00-00"
+# PHP prints a date that it doesn't have as 0000-00-00 or, once it has passed through its calendar, -0001-11-30.
+_NO_DATE = re.compile(r"(-\d{4,}|0{4,})-\d\d-\d\d($|[ T])", re.ASCII)
 _PRINTED = len("2026-11-20 10:00:00")
 
 
@@ -26,14 +29,17 @@ def integer(value: Any, place: str) -> int | None:
         if not text:
             return None
         if text.isascii() and text.removeprefix("-").isdigit():
-            return int(text)
+            # Python reads no number of more than 4,300 digits.
+            with contextlib.suppress(ValueError):
+                return int(text)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     raise A360FormatError(f"{place} is {scrub(repr(value))}, not a whole number.")
 
 
 def moment(value: Any, place: str) -> datetime | None:
-    """A date and time in UTC ("All parameters with dates … GMT +00:00"); null, empty and zero dates are null.
+    """A date and time in UTC ("All parameters with dates … GMT +00:00"); null, an empty string and PHP's zero dates, of
+    the year 0 or an earlier one, are null.
 
     Raises: A360FormatError, which names the value and `place`.
     """
@@ -43,7 +49,7 @@ def moment(value: Any, place: str) -> datetime | None:
             return datetime.fromisoformat(value + "+00:00")
     except (TypeError, ValueError):
         pass
-    if value is None or value == "" or (isinstance(value, str) and value.startswith(_NO_DATE)):
+    if value is None or value == "" or (isinstance(value, str) and _NO_DATE.match(value)):
         return None
     try:
         at = datetime.fromisoformat(value)

@@ -53,10 +53,11 @@ class Conversions:
             self.goal_id = arguments.identifier(self.goal_id, "goal_id")
             self.kind = "goal"
 
-    def folder(self, days: Days) -> str:
+    def folder(self, days: Days, *, by_flow: bool) -> str:
         """`conversions`, with the kind and the goal if not all are meant, and the day."""
         parts = [self.name, *([] if self.kind == "all" else [self.kind])]
-        parts += [] if self.goal_id is None else [str(self.goal_id)]
+        # A goal belongs to one flow: its table has no second form.
+        parts += [str(self.goal_id)] if self.goal_id is not None else ["by_flow"] if by_flow else []
         return f"{'-'.join(parts)}/dt={days.first}"
 
     def sort_key(self, row: Conversion) -> tuple[Any, ...]:

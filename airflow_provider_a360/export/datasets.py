@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,6 +11,14 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.records import Record
+
+log = logging.getLogger(__name__)
+
+
+class Everything(tuple[int, ...]):
+    """The flows that the account listed when the export began; one may be deleted before it is asked for."""
+
+    __slots__ = ()
 
 
 class Batch(NamedTuple):
@@ -21,6 +30,8 @@ class Batch(NamedTuple):
     files: Sequence[Days]
     """The days of each file; a file without rows is a file too."""
     rows: Iterator[tuple[date, Sequence[Record]]]
+    skipped: bool = False
+    """Whether all of its flows were skipped: no file is written then, and what was there before stays."""
 
 
 @dataclass
@@ -31,13 +42,18 @@ class Findings:
     """
 
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    """Elements without statistics, and why."""
+    """Elements and flows without statistics, and why."""
     without_data: int = 0
     """Elements and days for which the service had no statistics: their counters are null."""
     requests_saved: int = 0
     requests_expected: int = 0
     """As far as is known by now; a retry needs more."""
     notes: list[str] = field(default_factory=list)
+
+    def warn(self, note: str) -> None:
+        """Say in the log and in the manifest what the reader of the files must know."""
+        log.warning(note)
+        self.merge(Findings(notes=[note]))
 
     def merge(self, other: Findings) -> None:
         """Add what another has found; the same note or skipped element is kept once."""
@@ -54,9 +70,10 @@ class Dataset(Protocol):
     name: ClassVar[str]
     row_type: ClassVar[type[Record]]
 
-    def folder(self, days: Days) -> str:
-        """Where a file of these days goes, below the destination; every option that changes which rows there are is in
-        it, so that two exports never overwrite each other by accident.
+    def folder(self, days: Days, *, by_flow: bool) -> str:
+        """Name the folder of these days' files, below the destination. It is one table that can be read whole: every
+        option that changes which rows there are is in its name, and so is whether a file holds one flow's rows
+        (`by_flow`, the last part) or all flows'.
         """
 
     def sort_key(self, row: Any) -> tuple[Any, ...]:
@@ -68,6 +85,6 @@ class Dataset(Protocol):
     def batches(
         self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
     ) -> Iterator[Batch]:
-        """The rows of each group of flows, in batches that cover each group and day once, always in the same order; the
-        first `skip` batches are left out and cost no request.
+        """Yield the rows of each group of flows, in batches that cover each group and day once, always in the same
+        order; the first `skip` batches are left out and cost no request. A group is one flow, or Everything.
         """

@@ -16,11 +16,12 @@ from typing import IO, Any, Literal, get_args
 
 import msgspec
 
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Record
 
 FileFormat = Literal["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 
+_BEYOND_64_BITS = 1 << 63
 _PARQUET_BLOCK = 1 << 21
 """Bytes of JSON lines in a row group."""
 
@@ -37,7 +38,10 @@ def check(file_format: str) -> None:
 
 
 def write(lines: Path, target: Path, file_format: str, row_type: type[Record]) -> None:
-    """Write the rows of `lines`, a file of JSON lines, to `target`; no more than a block of them is in memory."""
+    """Write the rows of `lines`, a file of JSON lines, to `target`; no more than a block of them is in memory.
+
+    Raises: A360FormatError for a value that Parquet can't hold.
+    """
     if file_format == "parquet":
         _write_parquet(lines, target, row_type)
     elif file_format.startswith("csv"):
@@ -96,13 +100,31 @@ def _write_parquet(lines: Path, target: Path, row_type: type[Record]) -> None:
     schema = pa.schema([(name, _arrow_type(pa, hint)) for name, hint in _columns(row_type)])
     # Arrow's reader takes no days, only strings that can be cast to them.
     as_read = pa.schema([(field.name, pa.string() if field.type == pa.date32() else field.type) for field in schema])
-    read = pa.json.ReadOptions(use_threads=False, block_size=2 * _PARQUET_BLOCK)
     parse = pa.json.ParseOptions(explicit_schema=as_read, unexpected_field_behavior="error")
     # Block by block: Arrow's own stream of a file reads ahead of the writer without a bound.
     with pa.parquet.ParquetWriter(target, schema) as writer, lines.open("rb") as source:
         while block := b"".join(source.readlines(_PARQUET_BLOCK)):
-            rows = pa.json.read_json(pa.BufferReader(block), read_options=read, parse_options=parse)
-            writer.write_table(rows.cast(schema))
+            # A row may be longer than a block, and Arrow splits none.
+            read = pa.json.ReadOptions(use_threads=False, block_size=max(2 * _PARQUET_BLOCK, len(block)))
+            try:
+                rows = pa.json.read_json(pa.BufferReader(block), read_options=read, parse_options=parse).cast(schema)
+            except pa.ArrowInvalid:
+                # Arrow's own message quotes the value, which may be somebody's number.
+                raise A360FormatError(
+                    f"{_unfit(block)}, which Parquet can't hold, so the file is not published. "
+                    'file_format="jsonl" can hold it: export these days again with that.'
+                ) from None
+            writer.write_table(rows)
+
+
+def _unfit(block: bytes) -> str:
+    """The column whose value Parquet can't hold, and why."""
+    decode = msgspec.json.Decoder().decode
+    for line in block.splitlines():
+        for name, value in decode(line).items():
+            if type(value) is int and not -_BEYOND_64_BITS <= value < _BEYOND_64_BITS:
+                return f"The service sent an integer beyond 64 bits as {name}"
+    return "The service sent a value"
 
 
 def _columns(row_type: type[Record]) -> Iterator[tuple[str, type]]:

@@ -7,15 +7,16 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.export import formats
-from airflow_provider_a360.export.datasets import Batch, Dataset, Findings
+from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.export import doubles, formats
+from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings
 from airflow_provider_a360.export.ledger import Ledger, PublishedFile
 from airflow_provider_a360.export.progress import Progress
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
@@ -60,40 +61,50 @@ class Job:
 
         With a ledger, goes on behind what an earlier try has published.
 
-        Raises: A360DestinationError where a file can't be written, staged or published; and what the client raises.
+        Raises: A360ConfigError for days that lie entirely in the future; A360DestinationError where a file can't be
+            written, staged or published; A360FormatError for a value that the format can't hold; and what the client
+            raises.
         """
         with while_wanted(client) as ours:
             return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
+        today = datetime.now(UTC).date()
+        if self.days.first > today:
+            raise A360ConfigError(
+                f"The days to export, {self.days}, lie in the future: today is {today} in UTC. Correct first_day and "
+                "last_day, or the timetable that gave the run these days."
+            )
         findings = Findings()
         progress = Progress(client, findings)
-        unfinished = [day for day in self.days if day >= datetime.now(UTC).date()]
+        unfinished = [day for day in self.days if day >= today]
         if unfinished:
             log.warning(
                 "%s not over yet in UTC: the export holds what there is so far. Export again later.",
                 f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
             )
-        everything = self.flow_ids == "all"
-        self._say_outlook(100 if everything else len(self.flow_ids), everything, client.settings.requests_per_second)
-        flows = sorted(flow.id for flow in client.flows()) if everything else [int(flow) for flow in self.flow_ids]
-        groups = [flows] if everything else [[flow] for flow in flows]
-        if everything and not flows:
-            log.warning("The account has no flows.")
+        self._say_outlook(client.settings.requests_per_second)
+        flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
+        groups: list[Sequence[int]] = [[flow] for flow in flows] if self._by_flow else [Everything(flows)]
         published = ledger.open(f"flows {flows}, days {self.days}")
-        files = [file for batch in published for file in batch]
+        files = [file for batch in published for file in batch["files"]]
+        resumed = []
+        if published:
+            last = published[-1]
+            findings.merge(Findings(last["skipped"], last["without_data"], notes=last["notes"]))
         if files:
-            note = (
+            resumed = [
                 f"An earlier try published {len(files)} files, the last for {files[-1]['last_day']}; this one goes on."
-            )
-            log.info(note)
-            findings.notes.append(note)
+            ]
+            log.info(resumed[0])
         for batch in self.dataset.batches(client, groups, self.days, findings, skip=len(published)):
-            new = self._publish(batch, "all" if everything else f"flow-{batch.flows[0]}", progress)
+            new = [] if batch.skipped else self._publish(batch, progress)
             files += new
             # A day that goes on is never done with, nor is what comes behind it.
             if not any(day in span for day in unfinished for span in batch.files):
-                ledger.add(new)
+                ledger.add(new, findings)
+        if doubled := doubles.note(self.destination, self._written(files)):
+            findings.warn(doubled)
         manifest = Manifest(
             dataset=self.dataset.name,
             first_day=str(self.days.first),
@@ -107,26 +118,44 @@ class Job:
             skipped=findings.skipped,
             without_data=findings.without_data,
             unfinished_days=[str(day) for day in unfinished],
-            notes=findings.notes,
+            notes=resumed + findings.notes,
         )
         log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
 
-    def _say_outlook(self, flows: int, everything: bool, per_second: float) -> None:  # noqa: FBT001
+    @property
+    def _by_flow(self) -> bool:
+        """Whether each file holds one flow's rows."""
+        return self.flow_ids != "all"
+
+    def _folder(self, days: Days) -> str:
+        return self.dataset.folder(days, by_flow=self._by_flow)
+
+    def _written(self, files: Sequence[PublishedFile]) -> dict[str, set[str]]:
+        """The names of the files in each folder."""
+        written: dict[str, set[str]] = {}
+        for file in files:
+            folder = self._folder(Days(date.fromisoformat(file["day"]), date.fromisoformat(file["last_day"])))
+            written.setdefault(folder, set()).add(file["uri"].rpartition("/")[2])
+        return written
+
+    def _say_outlook(self, per_second: float) -> None:
         least, words = self.dataset.outlook(self.days)
+        flows = len(self.flow_ids) if self._by_flow else 100
         log.info(
             "Exporting %s of %s: %s. For %s that is at least %d requests, %.1f minutes at %g a second.",
             self.dataset.name,
             self.days,
             words,
-            "each 100 flows of the account" if everything else "1 flow" if flows == 1 else f"{flows} flows",
+            "each 100 flows of the account" if not self._by_flow else "1 flow" if flows == 1 else f"{flows} flows",
             least * flows,
             least * flows / per_second / 60,
             per_second,
         )
 
-    def _publish(self, batch: Batch, stem: str, progress: Progress) -> list[PublishedFile]:
+    def _publish(self, batch: Batch, progress: Progress) -> list[PublishedFile]:
         dataset = self.dataset
+        stem = f"flow-{batch.flows[0]}" if self._by_flow else "all"
         with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
             staged = {
                 days.first: open_files.enter_context(
@@ -143,12 +172,24 @@ class Job:
         lines = staged.lines()
         finished = lines.with_name(f"finished.{self.file_format}")
         formats.write(lines, finished, self.file_format, self.dataset.row_type)
-        uri = self.destination.publish(finished, f"{self.dataset.folder(days)}/{stem}.{self.file_format}")
+        uri = self.destination.publish(finished, f"{self._folder(days)}/{stem}.{self.file_format}")
         # A span of many days needs its disk no longer than it must.
         finished.unlink()
         lines.unlink()
         log.info("%s: %d rows in %s", days, staged.rows, uri)
         return PublishedFile(day=str(days.first), last_day=str(days.last), rows=staged.rows, uri=uri)
+
+
+def _all_flows(client: A360Client, findings: Findings) -> list[int]:
+    """Every flow of the account, in the order of their ids; asked for twice where there seem to be none."""
+    for _ in range(2):
+        if flows := sorted(flow.id for flow in client.flows()):
+            return flows
+    findings.warn(
+        "The account has no flows, said the service twice in a row, so the files hold no rows. If it has some, check "
+        "that the connection points at the right account, and export these days again."
+    )
+    return []
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Protocol, TypedDict
 
+from airflow_provider_a360.export.datasets import Findings
+
 
 class PublishedFile(TypedDict):
     """A file as it landed."""
@@ -14,6 +16,15 @@ class PublishedFile(TypedDict):
     last_day: str
     rows: int
     uri: str
+
+
+class Published(TypedDict):
+    """A batch of files as it landed, and what the export had learnt by then (`Findings`)."""
+
+    files: list[PublishedFile]
+    skipped: list[dict[str, Any]]
+    without_data: int
+    notes: list[str]
 
 
 class Store(Protocol):
@@ -27,7 +38,7 @@ class Store(Protocol):
 
 
 class Ledger:
-    """The batches of files that were published, in order. Without a store, it remembers nothing.
+    """The batches that were published, in order. Without a store, it remembers nothing.
 
     A batch is a key of its own, so that no value grows with the export. `export` says what is exported and how: what
     was published for another export is no part of this one.
@@ -38,20 +49,28 @@ class Ledger:
         self._prefix = ""
         self._batches = 0
 
-    def open(self, scope: str) -> list[list[PublishedFile]]:
+    def open(self, scope: str) -> list[Published]:
         """What earlier tries of this export published, for this scope of flows and days."""
         self._prefix = hashlib.sha256(f"{self._export} {scope}".encode()).hexdigest()[:16]
-        published: list[list[PublishedFile]] = []
-        while self._store is not None and (files := self._store.get(self._key(len(published)))):
-            published.append(files)
+        published: list[Published] = []
+        while self._store is not None and (batch := self._store.get(self._key(len(published)))):
+            published.append(batch)
         self._batches = len(published)
         return published
 
-    def add(self, files: list[PublishedFile]) -> None:
-        """A batch has been published."""
+    def add(self, files: list[PublishedFile], findings: Findings) -> None:
+        """Remember a batch that has been published, and the findings so far: what a file lacks, the manifest of the try
+        that goes on behind it must say too.
+        """
         if self._store is not None:
-            self._store.set(self._key(self._batches), files)
+            batch = Published(
+                files=files,
+                skipped=findings.skipped,
+                without_data=findings.without_data,
+                notes=findings.notes,
+            )
+            self._store.set(self._key(self._batches), batch)
             self._batches += 1
 
     def _key(self, batch: int) -> str:
-        return f"published-{self._prefix}-{batch}"
+        return f"batch-{self._prefix}-{batch}"

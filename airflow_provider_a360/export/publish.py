@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import unicodedata
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from airflow_provider_a360.api.masking import scrub
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+_NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, halves of surrogate pairs and line breaks."""
+
 
 class A360DestinationError(A360Error):
     """A file could not be published: look at the destination. What was there before is untouched."""
@@ -24,7 +28,8 @@ class Destination:
     """A folder, local or in object storage (`s3://bucket/folder`, `gs://…`, with `scheme://connection@…` for Airflow's
     connection).
 
-    Raises: A360ConfigError for an empty one, or a scheme whose storage is not installed.
+    Raises: A360ConfigError for an empty one, one that can't be a folder's name, or a scheme whose storage is not
+        installed.
     """
 
     def __init__(self, folder: str) -> None:
@@ -33,6 +38,11 @@ class Destination:
         text = str(folder).strip()
         if not text or text == "None":
             raise A360ConfigError(f"destination is {folder!r}; give a folder, such as /data/a360 or s3://bucket/a360.")
+        if "::" in text or any(unicodedata.category(character) in _NEVER for character in text):
+            raise A360ConfigError(
+                f"destination is {folder!r}; give a plain folder, such as /data/a360 or s3://bucket/a360: without "
+                "line breaks and control characters, and without ::, which chains file systems."
+            )
         if "://" not in text:
             # Not as_uri(): nothing decodes its %20 again, so a folder's blank would become part of its name.
             text = f"file://{Path(text).expanduser().absolute()}"
@@ -64,6 +74,11 @@ class Destination:
             ) from None
         self._report(str(target))
         return str(target)
+
+    def names(self, folder: str) -> list[str]:
+        """The names of what lies in `folder`, a path below the destination."""
+        target: ObjectStoragePath = self._folder.joinpath(*folder.split("/"))
+        return sorted(path.rstrip("/").rpartition("/")[2] for path in target.fs.ls(target.path, detail=False))
 
     def _report(self, uri: str) -> None:
         """Name the file to those who follow lineage in Airflow, such as its OpenLineage provider."""

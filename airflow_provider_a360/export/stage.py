@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import msgspec
 
+from airflow_provider_a360.api.errors import A360FormatError
 from airflow_provider_a360.api.records import Record
 
 _SORTED_AT_ONCE = 50_000
@@ -35,12 +36,21 @@ class Staged:
         self._in_order = True
 
     def add(self, rows: Sequence[Record]) -> None:
-        """Append rows."""
+        """Append rows.
+
+        Raises: A360FormatError for text that no file can hold.
+        """
         if self._in_order:
             keys = [*self._last, *map(self._sort_key, rows)]
             self._in_order = all(map(operator.ge, keys, keys[1:]))
             self._last = keys[-1:]
-        self._out.write(self._encode(rows))
+        try:
+            self._out.write(self._encode(rows))
+        except UnicodeEncodeError:
+            raise A360FormatError(
+                f"The service sent half of a surrogate pair in {_unfit(rows)}, which no file of text can hold, in "
+                "whatever format. Correct that text in SendPulse, then run the task again."
+            ) from None
         self.rows += len(rows)
 
     def close(self) -> None:
@@ -71,3 +81,12 @@ class Staged:
             out.writelines(heapq.merge(*files, key=key, reverse=True))
         for path in runs:
             path.unlink()
+
+
+def _unfit(rows: Sequence[Record]) -> str:
+    """The column whose text can't be encoded."""
+    for row in rows:
+        for name, value in msgspec.structs.asdict(row).items():
+            if isinstance(value, str) and value.encode(errors="replace").decode() != value:
+                return name
+    return "a column"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
 
-from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360FlowNotFoundError
+from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
@@ -79,9 +79,7 @@ class _A360ExportOperator(BaseOperator):
             if not flow_ids:
                 raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
             formats.check(self.file_format)
-            dataset = self._dataset()
-            if getattr(dataset, "goal_id", None) is not None and (flow_ids == rendered.ALL or len(flow_ids) > 1):
-                raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
+            dataset = self._dataset(flow_ids)
             days = run_days(context, self.first_day, self.last_day, self.lookback_days)
             hook = A360Hook(self.a360_conn_id)
             job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
@@ -94,8 +92,6 @@ class _A360ExportOperator(BaseOperator):
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
-            if isinstance(error, A360FlowNotFoundError) and flow_ids == rendered.ALL:
-                raise  # deleted after the flows were listed: a retry lists them anew
             raise AirflowFailException(str(error)) from error
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
@@ -103,8 +99,8 @@ class _A360ExportOperator(BaseOperator):
         return manifest
 
     @abstractmethod
-    def _dataset(self) -> Dataset:
-        """What is exported."""
+    def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
+        """What is exported of these flows."""
 
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """What is done to each row."""
@@ -123,8 +119,9 @@ def _event(manifest: Manifest, days: Days) -> dict[str, Any]:
 class A360ExportConversionsOperator(_A360ExportOperator):
     """Export who converted, each conversion once, in the file of the UTC day of its `conversion_date`.
 
-    A file a day and flow, or a day where `flow_ids="all"`: `<destination>/conversions/dt=2026-11-20/flow-292692.jsonl`.
-    A day's file always holds the whole day; exporting it again replaces it. Returns a manifest.
+    A file a day, `<destination>/conversions/dt=2026-11-20/all.jsonl`, with `flow_ids="all"`; with an id or a list, a
+    file a day and flow, `<destination>/conversions-by_flow/dt=2026-11-20/flow-292692.jsonl`. Each folder is one table
+    that can be read whole. A day's file always holds the whole day; exporting it again replaces it. Returns a manifest.
 
     :param flow_ids: a flow's id, a list of ids, or "all". An empty list skips the task.
     :param destination: a folder, local or in object storage (`s3://connection@bucket/folder`).
@@ -175,10 +172,13 @@ class A360ExportConversionsOperator(_A360ExportOperator):
         self.goal_id = goal_id
         self.personal_data = personal_data
 
-    def _dataset(self) -> Dataset:
+    def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
         from airflow_provider_a360.export.conversions import Conversions  # noqa: PLC0415
 
-        return Conversions(kind=self.kind, goal_id=self.goal_id)  # type: ignore[arg-type]  # it checks the kind
+        dataset = Conversions(kind=self.kind, goal_id=self.goal_id)  # type: ignore[arg-type]  # it checks the kind
+        if dataset.goal_id is not None and (flow_ids == rendered.ALL or len(flow_ids) > 1):
+            raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
+        return dataset
 
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
@@ -189,8 +189,8 @@ class A360ExportConversionsOperator(_A360ExportOperator):
 class A360ExportElementStatsOperator(_A360ExportOperator):
     """Export the statistics of every element: a row for each element and UTC day, whatever the element's type.
 
-    A file a day and flow, or a day where `flow_ids="all"`: `<destination>/element_stats/dt=2026-11-20/all.jsonl`.
-    Returns a manifest.
+    A file a day, `<destination>/element_stats/dt=2026-11-20/all.jsonl`, with `flow_ids="all"`; with an id or a list, a
+    file a day and flow, `<destination>/element_stats-by_flow/dt=2026-11-20/flow-292692.jsonl`. Returns a manifest.
 
     :param flow_ids: a flow's id, a list of ids, or "all". An empty list skips the task.
     :param destination: a folder, local or in object storage (`s3://connection@bucket/folder`).
@@ -240,7 +240,7 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
         self.include_deleted = include_deleted
         self.grain = grain
 
-    def _dataset(self) -> Dataset:
+    def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:  # noqa: ARG002
         from airflow_provider_a360.export.element_stats import ElementStatistics  # noqa: PLC0415
 
         if self.grain == "run" and self.lookback_days is not None:

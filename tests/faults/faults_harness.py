@@ -158,8 +158,9 @@ class Export:
             groups = {"all": flows}
         else:
             groups = {f"flow-{flow.id}": [flow] for flow in flows if flow.id in self.flow_ids}
+        folder = self.dataset if self.flow_ids == "all" else f"{self.dataset}-by_flow"
         return {
-            f"{self.dataset}/dt={FIRST + number * DAY}/{stem}.{self.file_format}": (FIRST + number * DAY, group)
+            f"{folder}/dt={FIRST + number * DAY}/{stem}.{self.file_format}": (FIRST + number * DAY, group)
             for number in range(self.days)
             for stem, group in groups.items()
         }

@@ -102,8 +102,10 @@ class Backfills:
 
     def check_element_stats(self) -> None:
         """Each day's file counts what happened to each element on that day."""
-        files = {name: path for name, path in self.files("exports").items() if name.startswith("element_stats/")}
-        assert files.keys() == {f"element_stats/dt={day}/flow-{MAIN_FLOW}.csv.gz" for day in self.days}
+        files = {
+            name: path for name, path in self.files("exports").items() if name.startswith("element_stats-by_flow/")
+        }
+        assert files.keys() == {f"element_stats-by_flow/dt={day}/flow-{MAIN_FLOW}.csv.gz" for day in self.days}
         counted = 0
         for name, path in files.items():
             head, *lines = [line.split(",") for line in gzip.decompress(path.read_bytes()).decode().splitlines()]

@@ -71,7 +71,7 @@ def test_conversions_of_the_runs_interval_are_that_days_file_and_the_manifest_sa
 
 def test_element_statistics_of_the_runs_interval_are_what_the_account_counts(run, sandbox, tmp_path):
     done = run(element_stats(tmp_path, flow_ids=[MAIN_FLOW]))
-    rows = rows_of(tmp_path / "element_stats" / f"dt={DAY}" / f"flow-{MAIN_FLOW}.jsonl")
+    rows = rows_of(tmp_path / "element_stats-by_flow" / f"dt={DAY}" / f"flow-{MAIN_FLOW}.jsonl")
     elements = sandbox.account.flow(MAIN_FLOW).elements
     assert {row["element_id"] for row in rows} == {element.id for element in elements}
     for row in rows:
@@ -122,7 +122,7 @@ def test_goals_hashes_and_formats_can_be_templated(airflow, sandbox, tmp_path):
         "connection": "a360_default",
     }
     done = airflow.test(tasks, a360=connection(sandbox, extra=secret), params=params)
-    (file,) = tmp_path.glob(f"dag_*/conversions-goal/dt={DAY}/flow-{MAIN_FLOW}.jsonl.gz")
+    (file,) = tmp_path.glob(f"dag_*/conversions-goal-by_flow/dt={DAY}/flow-{MAIN_FLOW}.jsonl.gz")
     rows = [json.loads(line) for line in gzip.decompress(file.read_bytes()).splitlines()]
     assert {row["conversion_type"] for row in rows} == {"goal"}
     assert not any("@" in (row["email"] or "") for row in rows)
@@ -206,7 +206,7 @@ def test_one_task_a_flow_by_mapping(run, sandbox, tmp_path):
     done = run(f"{mapped}.expand(flow_ids=[{MAIN_FLOW}, {WELCOME_FLOW}, {EMPTY_FLOW}])")
     assert [task.map_index for task in done.tasks] == [0, 1, 2]
     for task, flow in zip(done.tasks, (MAIN_FLOW, WELCOME_FLOW, EMPTY_FLOW), strict=True):
-        rows = rows_of(tmp_path / "conversions" / f"dt={DAY}" / f"flow-{flow}.jsonl")
+        rows = rows_of(tmp_path / "conversions-by_flow" / f"dt={DAY}" / f"flow-{flow}.jsonl")
         assert sorted(row["conversion_id"] for row in rows) == expected_ids(sandbox, DAY, [flow])
         assert (task.state, task.returned["flows"]) == ("success", [flow])
 

@@ -70,7 +70,7 @@ def test_the_export_waits_for_the_queue(run_example, serve, tmp_path):
     moments = itertools.chain([NOW] * 3, itertools.repeat(NOW + timedelta(minutes=5)))
     returned = dict(run_example("a360_wait_then_export", serve(clock=lambda: next(moments))))
     assert returned["drained"]["in_queue"] == 0
-    assert (tmp_path / f"element_stats/dt=2026-11-11/flow-{MAIN_FLOW}.parquet").is_file()
+    assert (tmp_path / f"element_stats-by_flow/dt=2026-11-11/flow-{MAIN_FLOW}.parquet").is_file()
 
 
 def test_each_active_flow_has_a_task_of_its_own(run_example, sandbox, tmp_path):

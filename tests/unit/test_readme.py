@@ -9,7 +9,8 @@ import pytest
 
 import airflow_provider_a360
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.records import Conversion, ElementStats
+from airflow_provider_a360.api.records import Conversion
+from airflow_provider_a360.export.element_stats import ElementRow
 from airflow_provider_a360.export.job import Manifest, PublishedFile
 from airflow_provider_a360.hooks.a360 import A360Hook
 
@@ -39,7 +40,7 @@ def test_columns_of_conversions():
 
 
 def test_columns_of_element_statistics():
-    assert words_after("**Element statistics**:", "One table for all") == list(ElementStats.__struct_fields__)
+    assert words_after("**Element statistics**:", "One table for all") == list(ElementRow.__struct_fields__)
 
 
 def test_keys_of_the_manifest():

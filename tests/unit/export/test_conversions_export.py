@@ -162,9 +162,9 @@ def test_daily_runs_a_trailing_window_and_the_week_leave_the_same_bytes(export, 
 @pytest.mark.parametrize(
     ("kind", "goal_id", "list_kind", "folder"),
     [
-        ("all", None, "all", "conversions"),
-        ("maintrigger", None, "maintrigger", "conversions-maintrigger"),
-        ("goal", None, "goal", "conversions-goal"),
+        ("all", None, "all", "conversions-by_flow"),
+        ("maintrigger", None, "maintrigger", "conversions-maintrigger-by_flow"),
+        ("goal", None, "goal", "conversions-goal-by_flow"),
         ("goal", example.PAID, "goal", f"conversions-goal-{example.PAID}"),
         ("all", str(example.REVIEWED), "goal", f"conversions-goal-{example.REVIEWED}"),
     ],

@@ -108,7 +108,7 @@ def test_deleted_elements_are_marked_or_left_out(export):
     assert [row["element_id"] for row in everything if row["deleted_element"]] == [example.OLD_EMAIL]
     manifest = export(ElementStatistics(include_deleted=False), YESTERDAY, flows=[flow.id])
     assert export.rows(manifest) == [row for row in everything if not row["deleted_element"]]
-    assert f"/element_stats-without_deleted/dt={YESTERDAY}/" in manifest["files"][0]["uri"]
+    assert f"/element_stats-without_deleted-by_flow/dt={YESTERDAY}/" in manifest["files"][0]["uri"]
 
 
 def test_names_are_those_of_emails_pushes_and_goals(export):
@@ -146,7 +146,7 @@ def test_element_types_choose_rows_requests_and_folder(serve, wanted):
     chosen = [element.id for element in by_id(flow) if element.type in wanted]
     assert [row["element_id"] for row in export.rows(manifest)] == chosen
     assert len([seen for seen in export.sandbox.requests if "/stats/" in seen.path]) == len(chosen)
-    assert list(export.tree()) == [f"element_stats-{'-'.join(wanted)}/dt={YESTERDAY}/flow-{flow.id}.jsonl"]
+    assert list(export.tree()) == [f"element_stats-{'-'.join(wanted)}-by_flow/dt={YESTERDAY}/flow-{flow.id}.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_grain_run_is_one_request_and_row_an_element_over_the_span(serve):
     wanted = [oracle(flow, element, first, date(2026, 10, 31)) for element in by_id(flow)]
     assert [without(row, "last_send", "extra") for row in export.rows(manifest)] == wanted
     assert len([seen for seen in export.sandbox.requests if "/stats/" in seen.path]) == len(flow.elements)
-    assert list(export.tree()) == [f"element_stats-run/days=2026-10-01_2026-10-31/flow-{flow.id}.jsonl"]
+    assert list(export.tree()) == [f"element_stats-run-by_flow/days=2026-10-01_2026-10-31/flow-{flow.id}.jsonl"]
     (file,) = manifest["files"]
     assert (file["day"], file["last_day"]) == ("2026-10-01", "2026-10-31")
 

@@ -16,34 +16,38 @@ DAYS = [Days(date(2026, 11, first), date(2026, 11, last)) for first, last in [(1
 @pytest.mark.parametrize(
     ("dataset", "folder"),
     [
-        (Conversions(), "conversions/dt=2026-11-20"),
-        (Conversions("maintrigger"), "conversions-maintrigger/dt=2026-11-20"),
-        (Conversions("goal"), "conversions-goal/dt=2026-11-20"),
+        (Conversions(), "conversions{}/dt=2026-11-20"),
+        (Conversions("maintrigger"), "conversions-maintrigger{}/dt=2026-11-20"),
+        (Conversions("goal"), "conversions-goal{}/dt=2026-11-20"),
+        # A goal belongs to one flow, so its table has one form only.
         (Conversions("goal", 641435), "conversions-goal-641435/dt=2026-11-20"),
         (Conversions(goal_id="641435"), "conversions-goal-641435/dt=2026-11-20"),
-        (ElementStatistics(), "element_stats/dt=2026-11-20"),
-        (ElementStatistics(["email"]), "element_stats-email/dt=2026-11-20"),
-        (ElementStatistics(["email", "sms"]), "element_stats-email-sms/dt=2026-11-20"),
-        (ElementStatistics(include_deleted=False), "element_stats-without_deleted/dt=2026-11-20"),
-        (ElementStatistics(grain="run"), "element_stats-run/days=2026-11-20_2026-11-20"),
+        (ElementStatistics(), "element_stats{}/dt=2026-11-20"),
+        (ElementStatistics(["email"]), "element_stats-email{}/dt=2026-11-20"),
+        (ElementStatistics(["email", "sms"]), "element_stats-email-sms{}/dt=2026-11-20"),
+        (ElementStatistics(include_deleted=False), "element_stats-without_deleted{}/dt=2026-11-20"),
+        (ElementStatistics(grain="run"), "element_stats-run{}/days=2026-11-20_2026-11-20"),
         (
             ElementStatistics(["email"], include_deleted=False, grain="run"),
-            "element_stats-run-email-without_deleted/days=2026-11-20_2026-11-20",
+            "element_stats-run-email-without_deleted{}/days=2026-11-20_2026-11-20",
         ),
     ],
 )
 def test_folder(dataset, folder):
-    assert dataset.folder(Days(date(2026, 11, 20), date(2026, 11, 20))) == folder
+    day = Days(date(2026, 11, 20), date(2026, 11, 20))
+    assert dataset.folder(day, by_flow=False) == folder.format("")
+    assert dataset.folder(day, by_flow=True) == folder.format("-by_flow")
 
 
 def test_no_two_exports_share_a_folder():
     some_types = [None, *map(list, chain.from_iterable(combinations(TYPES, size) for size in range(1, len(TYPES) + 1)))]
     kinds = [Conversions("all"), Conversions("maintrigger"), Conversions("goal")]
-    datasets = [*kinds, *(Conversions("goal", goal) for goal in (1, 11, 111))]
-    datasets += [ElementStatistics(*options) for options in product(some_types, [True, False], ["day", "run"])]
+    statistics = [ElementStatistics(*options) for options in product(some_types, [True, False], ["day", "run"])]
+    exports = list(product([*kinds, *statistics], [True, False]))
+    exports += [(Conversions("goal", goal), True) for goal in (1, 11, 111)]
     folders = [
-        dataset.folder(part)
-        for dataset in datasets
+        dataset.folder(part, by_flow=by_flow)
+        for dataset, by_flow in exports
         for days in DAYS
         for part in ([days] if getattr(dataset, "grain", "day") == "run" else days.parts(1))
         # The same day of the same dataset is the same file, whichever run writes it.

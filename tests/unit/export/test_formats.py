@@ -12,10 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from airflow_provider_a360.api.decoding import record
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.api.records import Conversion, ElementStats
+from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export import formats, stage
+from airflow_provider_a360.export.element_stats import ElementRow
 from airflow_provider_a360.export.stage import Staged
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
@@ -51,10 +51,9 @@ CONVERSIONS = [
     for number, text in enumerate(NASTY)
 ]
 STATS = [
-    record(
-        ElementStats,
-        {"sent": 2**53 + 1, "opened": None, "last_send": f"{AT:%Y-%m-%d %H:%M:%S}"},
-        "",
+    ElementRow(
+        sent=2**53 + 1,
+        last_send=AT,
         first_day=date(2026, 2, 28),
         last_day=date(2028, 2, 29),
         flow_id=1,
@@ -127,7 +126,7 @@ def test_csv_is_read_alike_by_another_reader(write):
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-@pytest.mark.parametrize("kind", [Conversion, ElementStats])
+@pytest.mark.parametrize("kind", [Conversion, ElementRow])
 def test_no_rows_are_a_complete_file(write, file_format, kind):
     path = write([], file_format, kind=kind)
     columns = list(kind.__struct_fields__)
@@ -140,7 +139,7 @@ def test_no_rows_are_a_complete_file(write, file_format, kind):
 
 @pytest.mark.parametrize("rows", [[], STATS], ids=["empty", "full"])
 def test_parquet_types(write, rows):
-    schema = pyarrow.parquet.read_schema(write(rows, "parquet", kind=ElementStats))
+    schema = pyarrow.parquet.read_schema(write(rows, "parquet", kind=ElementRow))
     types = {field.name: field.type for field in schema}
     assert types["first_day"] == types["last_day"] == pa.date32()
     assert types["last_send"] == pa.timestamp("us", tz="UTC")

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
 
-from airflow_provider_a360.api.errors import A360FlowNotFoundError
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.knobs import Knobs
@@ -51,7 +50,7 @@ def files(manifest):
 
 def test_conversions_of_the_runs_day(run, sandbox, tmp_path):
     manifest = run(A360ExportConversionsOperator)
-    assert files(manifest) == [f"conversions/dt=2026-11-19/flow-{example.MAIN_FLOW}.jsonl"]
+    assert files(manifest) == [f"conversions-by_flow/dt=2026-11-19/flow-{example.MAIN_FLOW}.jsonl"]
     wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_on(datetime(2026, 11, 19, tzinfo=UTC).date())
     lines = (tmp_path / "lake" / files(manifest)[0]).read_text().splitlines()
     assert [json.loads(line)["conversion_id"] for line in lines] == [row.id for row in wanted]
@@ -60,23 +59,26 @@ def test_conversions_of_the_runs_day(run, sandbox, tmp_path):
 @pytest.mark.parametrize(
     ("operator", "options", "wanted"),
     [
-        (A360ExportConversionsOperator, {"kind": "goal"}, ["conversions-goal/dt=2026-11-19/flow-292692.jsonl"]),
+        (A360ExportConversionsOperator, {"kind": "goal"}, ["conversions-goal-by_flow/dt=2026-11-19/flow-292692.jsonl"]),
         (A360ExportConversionsOperator, {"goal_id": "641435"},
          ["conversions-goal-641435/dt=2026-11-19/flow-292692.jsonl"]),
         (A360ExportConversionsOperator, {"flow_ids": "all", "file_format": "parquet"},
          ["conversions/dt=2026-11-19/all.parquet"]),
         (A360ExportConversionsOperator, {"flow_ids": "[292692, '303101']", "file_format": "csv.gz"},
-         ["conversions/dt=2026-11-19/flow-292692.csv.gz", "conversions/dt=2026-11-19/flow-303101.csv.gz"]),
+         ["conversions-by_flow/dt=2026-11-19/flow-292692.csv.gz",
+          "conversions-by_flow/dt=2026-11-19/flow-303101.csv.gz"]),
         (A360ExportConversionsOperator, {"lookback_days": "2"},
-         ["conversions/dt=2026-11-18/flow-292692.jsonl", "conversions/dt=2026-11-19/flow-292692.jsonl"]),
+         ["conversions-by_flow/dt=2026-11-18/flow-292692.jsonl",
+          "conversions-by_flow/dt=2026-11-19/flow-292692.jsonl"]),
         (A360ExportConversionsOperator, {"first_day": "2026-11-01", "last_day": "2026-11-02"},
-         ["conversions/dt=2026-11-01/flow-292692.jsonl", "conversions/dt=2026-11-02/flow-292692.jsonl"]),
-        (A360ExportElementStatsOperator, {}, ["element_stats/dt=2026-11-19/flow-292692.jsonl"]),
+         ["conversions-by_flow/dt=2026-11-01/flow-292692.jsonl",
+          "conversions-by_flow/dt=2026-11-02/flow-292692.jsonl"]),
+        (A360ExportElementStatsOperator, {}, ["element_stats-by_flow/dt=2026-11-19/flow-292692.jsonl"]),
         (A360ExportElementStatsOperator, {"element_types": "['sms', 'email']", "include_deleted": "False"},
-         ["element_stats-email-sms-without_deleted/dt=2026-11-19/flow-292692.jsonl"]),
+         ["element_stats-email-sms-without_deleted-by_flow/dt=2026-11-19/flow-292692.jsonl"]),
         (A360ExportElementStatsOperator,
          {"grain": "run", "first_day": "2026-11-01", "last_day": "2026-11-19", "element_types": ["goal", "goal"]},
-         ["element_stats-run-goal/days=2026-11-01_2026-11-19/flow-292692.jsonl"]),
+         ["element_stats-run-goal-by_flow/days=2026-11-01_2026-11-19/flow-292692.jsonl"]),
     ],
 )  # fmt: skip
 def test_options_name_the_files(run, operator, options, wanted):
@@ -205,11 +207,8 @@ def test_the_event_of_an_asset_says_what_was_exported(run, operator):
         assert len(event.extra["uris"]) == 2
 
 
-def test_a_flow_deleted_after_the_flows_were_listed_is_worth_a_retry(run, sandbox):
-    gone = {"status": 404, "body": {"message": "Not found"}, "times": 1}
-    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", **gone)
-    with pytest.raises(A360FlowNotFoundError, match=str(example.MAIN_FLOW)):
-        run(A360ExportElementStatsOperator, flow_ids="all")
-    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", **gone)
-    with pytest.raises(AirflowFailException, match=str(example.MAIN_FLOW)):
-        run(A360ExportElementStatsOperator)
+def test_a_flow_without_details_is_skipped_and_not_the_whole_export(run, sandbox):
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", status=404, body={"message": "Not found"})
+    manifest = run(A360ExportElementStatsOperator, flow_ids="all")
+    assert [one["flow_id"] for one in manifest["skipped"]] == [example.MAIN_FLOW]
+    assert manifest["rows"] > 0
