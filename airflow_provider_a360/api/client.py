@@ -42,6 +42,9 @@ CALL_DEADLINE = 300.0
 
 Day = date | str | None
 
+conversion_identity = attrgetter("conversion_type", "element_id", "conversion_id")
+"""What tells a conversion from others: each kind may be numbered by itself, and so may each goal."""
+
 
 class A360Client(Calls):
     """An account of SendPulse Automation 360. Safe to share among threads.
@@ -236,7 +239,6 @@ class A360Client(Calls):
         goal_id: int | None = None,
         first_day: Day = None,
         last_day: Day = None,
-        known_flow: bool = False,
     ) -> Listing[Conversion]:
         """Who converted in a flow: by either way, by the main trigger, by any goal or by one
         ("Get a List of the Contacts That Converted").
@@ -244,7 +246,7 @@ class A360Client(Calls):
         Which days the service's filter means, and by which of a row's dates it goes, is not certain: the export of
         conversions settles that, this method gives what the service gives.
 
-        An empty list may be that of an unknown flow, so the flow is asked for then, unless it is a `known_flow`.
+        An empty list may be that of an unknown flow, so the flow is asked for then.
 
         Raises: A360FlowNotFoundError, A360ListMovedError; A360ConfigError for an unknown kind.
         """
@@ -260,12 +262,10 @@ class A360Client(Calls):
             return records(Conversion, rows, place, flow_id=[flow_id] * len(rows))
 
         name = f"The list of conversions of flow {flow_id}"
-        # Each kind of conversion may be numbered by itself, and so may each goal.
-        identity = attrgetter("conversion_type", "element_id", "conversion_id")
-        listing = self._list("conversions", paths, name, read, identity, span)
+        listing = self._list("conversions", paths, name, read, conversion_identity, span)
         if listing.first.rows:
             self._known_flows.add(flow_id)
-        elif not known_flow:
+        else:
             self._expect_flow(flow_id)
         return listing
 
@@ -313,8 +313,14 @@ class A360Client(Calls):
         return data if "executed" in data and data.keys().isdisjoint(endpoints.EMAIL_COUNTERS) else {}
 
     def _expect_flow(self, flow_id: int) -> None:
-        if flow_id not in self._known_flows:
+        if flow_id in self._known_flows:
+            return
+        try:
             self.flow(flow_id)
+        except A360FlowNotFoundError:
+            # A flow may be listed and have no details all the same.
+            if not any(flow.id == flow_id for flow in self.flows()):
+                raise
 
     def _first_page(self) -> dict[str, int]:
         """Paging of statistics: optional by the page, demanded by its sample of an error."""

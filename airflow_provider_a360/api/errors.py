@@ -131,3 +131,12 @@ PERMANENT = (
     A360FlowPausedError,
 )
 """What waiting or trying again cannot mend."""
+UNANSWERED = (
+    A360RequestError,
+    A360ForbiddenError,
+    A360NoDataError,
+    A360TransientError,
+    A360FormatError,
+    A360ListMovedError,
+)
+"""What may go wrong with a question that only improves an export's answer: it warns and never fails the export."""

@@ -98,8 +98,11 @@ class Listing(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         return itertools.chain.from_iterable(self.pages())
 
-    def pages(self) -> Iterator[list[T]]:
-        """Yield the rows page by page; a page whose rows have all come before is empty."""
+    def pages(self, *, at_once: int | None = None) -> Iterator[list[T]]:
+        """Yield the rows page by page; a page whose rows have all come before is empty.
+
+        :param at_once: how many pages to ask for side by side, instead of the list's own number.
+        """
         self.seen, self.shortfall = set(), None
         first = self.first
         outcome: _Outcome | None = None
@@ -107,7 +110,7 @@ class Listing(Generic[T]):
             found = self.seen if attempt == 1 else set()
             reading = _Reading(self._name, self._size, found, self._meaning)
             # Read side by side, a page may be older than the one before it. A list that changes is read in order.
-            for page in self._read(reading, first, self._at_once if attempt == 1 else 1):
+            for page in self._read(reading, first, (at_once or self._at_once) if attempt == 1 else 1):
                 new = reading.new if found is self.seen else _add(page.ids, self.seen)
                 yield list(itertools.compress(page.rows, new))
             if reading.is_whole:

@@ -1,0 +1,88 @@
+"""By which date the service filters conversions: what the rows of its answers show. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.records import Conversion
+
+DAY = timedelta(days=1)
+_ZONE_STEP = timedelta(minutes=15)
+"""Every time zone is a multiple of this away from UTC."""
+
+
+class FilterDate:
+    """What a run has learned of the date by which the service filters each kind of conversion. Safe to share among
+    threads.
+
+    The page doesn't say which of a row's dates the filter means. A row that was converted outside the days that were
+    asked for shows that it isn't `conversion_date`. A row that started outside them shows that it isn't `start_date`.
+    Other rows show nothing.
+
+    :param kinds: the kinds of conversion that the lists may hold.
+    """
+
+    def __init__(self, kinds: Collection[str]) -> None:
+        self._kinds: set[str | None] = set(kinds)
+        self._proven: set[str | None] = set()
+        self._lock = threading.Lock()
+        self.disproven = False
+        """Whether the filter of some kind doesn't go by `conversion_date`."""
+        self.was_proven_before = False
+        """Whether a row had shown the opposite of that before."""
+
+    @property
+    def unproven(self) -> list[str]:
+        """The kinds for which no row has shown that the filter goes by `conversion_date`."""
+        with self._lock:
+            return sorted(map(str, self._kinds - self._proven))
+
+    def observe(self, rows: Sequence[Conversion], low: datetime, high: datetime) -> None:
+        """Learn from rows of a list, filtered so that by `conversion_date` none can lie outside `low` to `high`."""
+        with self._lock:
+            for row in rows:
+                kind = row.conversion_type
+                self._kinds.add(kind)
+                if not low <= row.conversion_date < high:
+                    self.was_proven_before |= kind in self._proven and not self.disproven
+                    self.disproven = True
+                elif row.start_date is not None and row.start_date < low - DAY:
+                    self._proven.add(kind)
+
+
+def midnight(day: date) -> datetime:
+    """Return the moment at which a UTC day begins."""
+    return datetime.combine(day, time(), UTC)
+
+
+def begins_and_ends_with(days: Days, rows: Sequence[Conversion]) -> bool:
+    """Whether rows that a filter for `days` let through show that it lets all of these days through: the first lies
+    right behind the midnight with which they begin, the last right before the one with which they end. A service that
+    cut its days in another time zone, or left out the last day, would have hidden one of the two.
+    """
+    begin, end = midnight(days.first), midnight(days.last + DAY)
+    moments = [row.conversion_date for row in rows]
+    return bool(moments) and begin <= min(moments) < begin + _ZONE_STEP and end - _ZONE_STEP <= max(moments) < end
+
+
+def is_in_order_of_conversion(rows: Sequence[Conversion]) -> bool:
+    """Whether rows stand in the order of `conversion_date` rather than of `start_date`, either way round."""
+    converted = [row.conversion_date for row in rows]
+    started = [row.start_date or row.conversion_date for row in rows]
+    return any(_is_sorted(converted, before) and not _is_sorted(started, before) for before in (_falls, _rises))
+
+
+def _is_sorted(moments: Sequence[datetime], before: Callable[[datetime, datetime], bool]) -> bool:
+    return all(itertools.starmap(before, itertools.pairwise(moments)))
+
+
+def _falls(one: datetime, other: datetime) -> bool:
+    return one >= other
+
+
+def _rises(one: datetime, other: datetime) -> bool:
+    return one <= other

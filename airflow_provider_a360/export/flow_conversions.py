@@ -1,0 +1,226 @@
+"""Read one flow's conversions of some days, each exactly once."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Self
+
+from airflow_provider_a360.api.client import A360Client, conversion_identity
+from airflow_provider_a360.api.days import Days
+from airflow_provider_a360.api.endpoints import ConversionKind
+from airflow_provider_a360.api.errors import UNANSWERED
+from airflow_provider_a360.api.paging import Listing
+from airflow_provider_a360.api.records import Conversion
+from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.filter_date import (
+    DAY,
+    FilterDate,
+    begins_and_ends_with,
+    is_in_order_of_conversion,
+    midnight,
+)
+
+log = logging.getLogger(__name__)
+
+_EARLIEST = date(2010, 1, 1)
+"""Before any conversion: a filter with one bound may be refused."""
+_WIDER = 2
+"""Days to ask for on both sides: the service may cut its days in another time zone, and leave out the last one."""
+_FEWEST_SAVED = 3
+"""Pages that asking for the days alone must save: it takes two requests to see whether that is enough."""
+_MOST_LOOKED_AT = 10
+"""Pages of a list to look through for rows that the filter has hidden."""
+_LONG_AGO, _FAR_OFF = midnight(date(1, 1, 3)), midnight(date.max)
+
+DatedRows = tuple[date, list[Conversion]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which conversions are wanted."""
+
+    kind: ConversionKind = "all"
+    goal_id: int | None = None
+
+
+class FlowConversions:
+    """One flow's conversions of some days.
+
+    No row is lost, whatever the filter of the service means by a day: more days are asked for than are wanted, and each
+    row is taken by its own `conversion_date`. The days alone are asked for only where many rows would be read in vain,
+    and used only where their rows show that nothing is missing (`begins_and_ends_with`).
+
+    No row is lost if the filter goes by another date either. What is proven is used (`FilterDate`). Until it is, the
+    lists of the days before (and after) are looked through: by `conversion_date`, they hold no row of these days. If
+    they do, or if any other row shows it, the flow's list is read whole, without a filter.
+
+    :param client: asks the account.
+    :param flow_id: the flow.
+    :param days: the UTC days.
+    :param selection: which conversions.
+    :param filter_date: what the run knows of the filter, shared by all of its flows.
+    """
+
+    def __init__(
+        self, client: A360Client, flow_id: int, days: Days, selection: Selection, filter_date: FilterDate
+    ) -> None:
+        self._client, self._flow_id, self._days = client, flow_id, days
+        self._selection, self._filter_date = selection, filter_date
+        self._begin, self._end = midnight(days.first), midnight(days.last + DAY)
+        self._seen: set[Hashable] = set()
+        self._neighbours: list[tuple[Listing[Conversion] | None, datetime, datetime]] = []
+
+    def open(self) -> Self:
+        """Ask for what tells how to go on: the first page, and the first pages of the lists to look through."""
+        days = self._days
+        self._asked = days.widened(_WIDER)
+        self._is_whole = self._filter_date.disproven
+        if self._is_whole:
+            self._listing = self._list(None)
+            return self
+        self._listing = self._list(self._asked)
+        self._low, self._high = midnight(self._asked.first - DAY), midnight(self._asked.last + 2 * DAY)
+        alone = self._days_alone()
+        if alone is not None:
+            self._asked, self._listing, self._low, self._high = days, alone, self._begin, self._end
+        self._filter_date.observe(self._listing.first.rows, self._low, self._high)
+        if self._filter_date.unproven:
+            # Seen from the days, these lists begin where the one that was asked for ends.
+            before = Days(_EARLIEST, days.first - (_WIDER if alone is None else 1) * DAY)
+            self._neighbours = [(self._try_list(before), _LONG_AGO, self._begin)]
+            if alone is not None:
+                after = Days(days.last + DAY, days.last + _WIDER * DAY)
+                self._neighbours += [(self._try_list(after), self._end, _FAR_OFF)]
+        return self
+
+    def rows(self, findings: Findings) -> Iterator[DatedRows]:
+        """Yield the rows, those of a day together where the service lists them together."""
+        findings.requests_expected += self._listing.pages_ahead
+        if not (self._is_whole or self._filter_date.disproven):
+            yield from self._filtered(findings)
+            self._look_for_hidden_rows(findings)
+        if self._filter_date.disproven:
+            yield from self._whole(findings)
+
+    def _filtered(self, findings: Findings) -> Iterator[DatedRows]:
+        for page in self._listing.pages():
+            self._filter_date.observe(page, self._low, self._high)
+            yield from self._wanted(page)
+            if self._filter_date.disproven:
+                break
+        else:
+            self._note_shortfall(self._listing, self._asked, findings)
+        self._seen = self._listing.seen
+
+    def _whole(self, findings: Findings) -> Iterator[DatedRows]:
+        """Yield the rows that the filter has hidden, from the list without a filter."""
+        again = " Flows that were read before it may lack some." if self._filter_date.was_proven_before else ""
+        note = (
+            "The service's filter doesn't go by conversion_date, so lists of conversions were read whole, without it. "
+            f"The days are exact all the same; it takes more requests.{again}"
+        )
+        if note not in findings.notes:
+            findings.warn(note)
+        listing = self._listing if self._is_whole else self._list(None)
+        findings.requests_expected += listing.pages_ahead
+        for page in listing.pages():
+            yield from self._wanted(page)
+        self._note_shortfall(listing, None, findings)
+
+    def _wanted(self, page: list[Conversion]) -> Iterator[DatedRows]:
+        """Yield the rows of the days that have not come before."""
+        for day, rows in itertools.groupby(page, key=lambda row: row.conversion_date.date()):
+            if day in self._days:
+                yield day, [row for row in rows if not (self._seen and conversion_identity(row) in self._seen)]
+
+    def _days_alone(self) -> Listing[Conversion] | None:
+        """Return the list of the days alone, where that saves pages and is seen to hold all of their rows."""
+        share = 1 - len(self._days) / len(self._asked)
+        if self._listing.pages_ahead * share <= _FEWEST_SAVED:
+            return None
+        listing = self._try_list(self._days)
+        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + listing.last_page()):
+            return None
+        return listing
+
+    def _look_for_hidden_rows(self, findings: Findings) -> None:
+        """Look through the neighbouring lists, until it is proven that the filter goes by `conversion_date`, or seen
+        that it makes no difference.
+        """
+        settled = True
+        for listing, low, high in self._neighbours:
+            if self._filter_date.disproven or not self._filter_date.unproven:
+                return
+            settled &= listing is not None and self._is_settled_by(listing, low, high)
+        if not settled and not self._filter_date.disproven:
+            kinds = " and ".join(self._filter_date.unproven)
+            findings.warn(
+                f"By which date the service filters conversions ({kinds}) could not be proven: no conversion was seen "
+                "that took longer than a day. One that did may be missing from its day."
+            )
+
+    def _is_settled_by(self, listing: Listing[Conversion], low: datetime, high: datetime) -> bool:
+        """Look through a list that should hold no row of the days; return whether that settles the matter: in the order
+        of `conversion_date`, both ends of the list do, else only all of its pages.
+        """
+        pages = listing.pages(at_once=1)
+        try:
+            for page in itertools.islice(pages, min(_MOST_LOOKED_AT, 1 + self._listing.pages_ahead)):
+                self._filter_date.observe(page, low, high)
+                if self._filter_date.disproven:
+                    return True
+                if is_in_order_of_conversion(listing.first.rows):
+                    break
+            else:
+                if next(pages, None) is None:
+                    return True
+            self._filter_date.observe(listing.last_page(), low, high)
+        except UNANSWERED as error:
+            log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
+            return False
+        return is_in_order_of_conversion(listing.first.rows)
+
+    def _note_shortfall(self, listing: Listing[Conversion], asked: Days | None, findings: Findings) -> None:
+        """Note that a list came short of its total, with the service's own count beside it."""
+        if listing.shortfall is None:
+            return
+        found, total = listing.shortfall
+        span = "" if asked is None else f" of {asked}"
+        findings.warn(
+            f"Flow {self._flow_id}: only {found} of {total} conversions{span} could be read; the service's own count "
+            f"is {self._count(asked)}. The files hold what could be read."
+        )
+
+    def _count(self, asked: Days | None) -> str:
+        kind, goal_id = self._selection.kind, self._selection.goal_id
+        first, last = (None, None) if asked is None else (asked.first, asked.last)
+        try:
+            counts = self._client.conversion_totals(self._flow_id, first, last)
+        except UNANSWERED:
+            return "not to be had"
+        by_kind = {
+            "all": counts.total_conversions,
+            "maintrigger": counts.maintrigger_conversions,
+            "goal": counts.goal_conversions,
+        }
+        of_goal = {goal.id: goal.conversions for goal in counts.goals}
+        count = by_kind[kind] if goal_id is None else of_goal.get(goal_id)
+        return "not given" if count is None else str(count)
+
+    def _list(self, days: Days | None) -> Listing[Conversion]:
+        """Return the list of the days, or the one without a filter."""
+        first, last = (None, None) if days is None else (days.first, days.last)
+        kind, goal_id = self._selection.kind, self._selection.goal_id
+        return self._client.conversions(self._flow_id, kind, goal_id=goal_id, first_day=first, last_day=last)
+
+    def _try_list(self, days: Days) -> Listing[Conversion] | None:
+        """Return the list of the days for a question that only improves the answer; None where the service refuses."""
+        try:
+            return self._list(days)
+        except UNANSWERED as error:
+            log.info("Flow %d: conversions of %s could not be listed: %s", self._flow_id, days, error)
+            return None

@@ -1,0 +1,33 @@
+"""Check that a flow has a goal."""
+
+from __future__ import annotations
+
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.errors import UNANSWERED, A360GoalNotFoundError
+from airflow_provider_a360.export.datasets import Findings
+
+
+def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Findings) -> None:
+    """Check that a goal is one of the flow's, or was: its list would be empty for any other number too.
+
+    :raises A360GoalNotFoundError: if it is not. The message names the goals that there are.
+    """
+    goals = {element.id: element.name for element in client.flow(flow_id).elements if element.type == "goal"}
+    if goal_id in goals:
+        return
+    try:
+        # These hold the goals that were deleted from the flow too.
+        goals |= {goal.id: goal.name for goal in client.conversion_totals(flow_id).goals}
+        deleted = client.element_totals(flow_id, "goal", deleted=True) if goal_id not in goals else []
+        goals |= {goal.element_id: None for goal in deleted if goal.element_type == "goal"}
+    except UNANSWERED as error:
+        findings.warn(
+            f"Flow {flow_id} doesn't show goal {goal_id}, and whether it was deleted could not be asked ({error}). The "
+            "export goes on: without such a goal, its files hold no rows."
+        )
+        return
+    if goal_id not in goals:
+        known = ", ".join(f"{number} ({name})" if name else str(number) for number, name in sorted(goals.items()))
+        raise A360GoalNotFoundError(
+            f"Flow {flow_id} has no goal {goal_id}. " + (f"Its goals are {known}." if known else "It has no goals.")
+        )
