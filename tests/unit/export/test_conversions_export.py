@@ -255,9 +255,9 @@ def test_fields_that_the_service_adds_are_kept(serve):
     export = serve()
     row = {"id": 1, "conversion_type": "goal", "flow_id": 3, "conversion_date": "2026-11-19 10:00:00", "score": 7}
     path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list"
-    # The first list of a run that fits on a page is looked behind.
-    for items in ([row], []):
-        export.sandbox.answer_next(path, body={"total": 1, "items": items})
+    # The days before it are asked for, and the first list of a run that fits on a page is looked behind.
+    for items in ([row], [], []):
+        export.sandbox.answer_next(path, body={"total": len(items), "items": items})
     (found,) = export.read(export(Conversions(), YESTERDAY, flows=TWO_FLOWS)["files"][0])
     assert found["extra"] == '{"score":7}'
     assert found["email"] is found["start_date"] is None
