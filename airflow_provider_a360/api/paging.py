@@ -94,6 +94,8 @@ class Listing(Generic[T]):
         """The ids of the rows that have come."""
         self.shortfall: Shortfall | None = None
         """Set at the end, where the total promises more rows than there are."""
+        self.total_is_confirmed = False
+        """Whether, at the end, as many rows have come as the total says."""
 
     def __iter__(self) -> Iterator[T]:
         return itertools.chain.from_iterable(self.pages())
@@ -114,6 +116,7 @@ class Listing(Generic[T]):
                 new = reading.new if found is self.seen else _add(page.ids, self.seen)
                 yield list(itertools.compress(page.rows, new))
             if reading.is_whole:
+                self.total_is_confirmed = reading.total_is_confirmed
                 return
             previous, outcome = outcome, reading.outcome
             if outcome == previous and self._is_all_there_is(outcome, reading.refusal):
@@ -133,9 +136,13 @@ class Listing(Generic[T]):
         return -(-((self.first.total or rows) - rows) // max(1, rows - 1))
 
     def last_page(self) -> list[T]:
-        """Read the rows at the list's end, without the others; none where the first page is all there is."""
+        """Read the rows at the list's end, without the others; none where the total doesn't tell where that is."""
         rows, total = len(self.first.rows), self.first.total or 0
-        return self._page(max(0, total - rows)).rows if total > rows else []
+        if rows < self._size or total <= rows:
+            return []
+        # One row less than a page has: a page that is full shows that more follow.
+        last = self._page(total - rows + 1).rows
+        return last if len(last) < rows else []
 
     def _page(self, offset: int) -> Page[T]:
         return self._fetch(offset, self._size)
@@ -202,6 +209,11 @@ class _Reading:
     def is_whole(self) -> bool:
         """Whether each row of the list has come."""
         return not self._broken and len(self.found) >= self._needed
+
+    @property
+    def total_is_confirmed(self) -> bool:
+        """Whether as many rows have come as the total says; if it counts the rows of a page, none says that."""
+        return self._total is not None and self._needed <= len(self.found) <= self._total
 
     @property
     def outcome(self) -> _Outcome:
@@ -280,7 +292,8 @@ class _Reading:
         if len(self.found) < self._needed:
             return not rows and offset >= total and self._empty > _EMPTY_IN_STEPS
         # A full page may hide that the total is too low, and a first page that it counts only the rows of the page.
-        return not rows or (rows < self._size and self._meaning.counts_the_list)
+        is_full = rows >= self._size or (self._pages > 1 and rows == self._longest)
+        return not rows or (not is_full and self._meaning.counts_the_list)
 
     @property
     def _needed(self) -> int:

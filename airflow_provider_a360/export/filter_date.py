@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.records import Conversion
@@ -69,20 +71,16 @@ def begins_and_ends_with(days: Days, rows: Sequence[Conversion]) -> bool:
     return bool(moments) and begin <= min(moments) < begin + _ZONE_STEP and end - _ZONE_STEP <= max(moments) < end
 
 
-def is_in_order_of_conversion(rows: Sequence[Conversion]) -> bool:
-    """Whether rows stand in the order of `conversion_date` rather than of `start_date`, either way round."""
+def order_of_conversion(rows: Sequence[Conversion]) -> Literal["newest first", "oldest first", ""]:
+    """Return how rows are ordered by `conversion_date`; empty if they aren't, or may as well be by `start_date`."""
     converted = [row.conversion_date for row in rows]
     started = [row.start_date or row.conversion_date for row in rows]
-    return any(_is_sorted(converted, before) and not _is_sorted(started, before) for before in (_falls, _rises))
+    if _is_sorted(converted, operator.ge) and not _is_sorted(started, operator.ge):
+        return "newest first"
+    if _is_sorted(converted, operator.le) and not _is_sorted(started, operator.le):
+        return "oldest first"
+    return ""
 
 
-def _is_sorted(moments: Sequence[datetime], before: Callable[[datetime, datetime], bool]) -> bool:
-    return all(itertools.starmap(before, itertools.pairwise(moments)))
-
-
-def _falls(one: datetime, other: datetime) -> bool:
-    return one >= other
-
-
-def _rises(one: datetime, other: datetime) -> bool:
-    return one <= other
+def _is_sorted(moments: Sequence[datetime], pair: Callable[[datetime, datetime], bool]) -> bool:
+    return all(itertools.starmap(pair, itertools.pairwise(moments)))

@@ -20,8 +20,8 @@ from airflow_provider_a360.export.filter_date import (
     DAY,
     FilterDate,
     begins_and_ends_with,
-    is_in_order_of_conversion,
     midnight,
+    order_of_conversion,
 )
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class FlowConversions:
         if self._listing.pages_ahead * share <= _FEWEST_SAVED:
             return None
         listing = self._try_list(self._days)
-        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + listing.last_page()):
+        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + (listing.last_page() or [])):
             return None
         return listing
 
@@ -165,51 +165,57 @@ class FlowConversions:
 
     def _is_settled_by(self, listing: Listing[Conversion], low: datetime, high: datetime) -> bool:
         """Look through a list that should hold no row of the days; return whether that settles the matter: in the order
-        of `conversion_date`, both ends of the list do, else only all of its pages.
+        of `conversion_date`, the newest rows do, else only all pages.
         """
+        order = order_of_conversion(listing.first.rows)
         pages = listing.pages(at_once=1)
         try:
             for page in itertools.islice(pages, min(_MOST_LOOKED_AT, 1 + self._listing.pages_ahead)):
                 self._filter_date.observe(page, low, high)
-                if self._filter_date.disproven:
+                if self._filter_date.disproven or order == "newest first":
                     return True
-                if is_in_order_of_conversion(listing.first.rows):
-                    break
-            else:
-                if next(pages, None) is None:
+                if order == "oldest first" and listing.pages_ahead and (last := listing.last_page()):
+                    self._filter_date.observe(last, low, high)
                     return True
-            self._filter_date.observe(listing.last_page(), low, high)
+            return next(pages, None) is None
         except UNANSWERED as error:
             log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
             return False
-        return is_in_order_of_conversion(listing.first.rows)
 
     def _note_shortfall(self, listing: Listing[Conversion], asked: Days | None, findings: Findings) -> None:
-        """Note that a list came short of its total, with the service's own count beside it."""
-        if listing.shortfall is None:
-            return
-        found, total = listing.shortfall
+        """Note that a list came short of its total, or of the service's own count where its total says nothing."""
         span = "" if asked is None else f" of {asked}"
-        findings.warn(
-            f"Flow {self._flow_id}: only {found} of {total} conversions{span} could be read; the service's own count "
-            f"is {self._count(asked)}. The files hold what could be read."
-        )
+        what = f"conversions{span} could be read"
+        if listing.shortfall is not None:
+            found, total = listing.shortfall
+            count = self._count(asked)
+            own = "could not be had" if count is None else f"is {count}"
+            findings.warn(
+                f"Flow {self._flow_id}: only {found} of {total} {what}; the service's own count {own}. "
+                "The files hold what could be read."
+            )
+        elif not listing.total_is_confirmed and (count := self._count(asked)) is not None and count > len(listing.seen):
+            findings.warn(
+                f"Flow {self._flow_id}: only {len(listing.seen)} {what}, while the service counts {count}. "
+                "The files hold what could be read."
+            )
 
-    def _count(self, asked: Days | None) -> str:
+    def _count(self, asked: Days | None) -> int | None:
+        """Return the service's own count of what a list holds."""
         kind, goal_id = self._selection.kind, self._selection.goal_id
         first, last = (None, None) if asked is None else (asked.first, asked.last)
         try:
             counts = self._client.conversion_totals(self._flow_id, first, last)
         except UNANSWERED:
-            return "not to be had"
+            return None
+        if goal_id is not None:
+            return next((goal.conversions for goal in counts.goals if goal.id == goal_id), None)
         by_kind = {
             "all": counts.total_conversions,
             "maintrigger": counts.maintrigger_conversions,
             "goal": counts.goal_conversions,
         }
-        of_goal = {goal.id: goal.conversions for goal in counts.goals}
-        count = by_kind[kind] if goal_id is None else of_goal.get(goal_id)
-        return "not given" if count is None else str(count)
+        return by_kind[kind]
 
     def _list(self, days: Days | None) -> Listing[Conversion]:
         """Return the list of the days, or the one without a filter."""

@@ -357,11 +357,11 @@ def test_one_removal_costs_one_more_reading():
     assert service.fetches <= 2 * (200 // 19 + 1)
 
 
-@given(length=st.integers(0, 80), size=st.integers(2, 60))
-def test_newest_and_oldest_are_among_the_ends(length, size):
-    service = Service(rows_of(length))
-    found = listing(service, size)
-    ends = found.first.rows + found.last_page()
-    assert set(ends) <= set(service.rows)
-    assert not length or {1, length} <= set(ends)
+@given(length=st.integers(0, 80), size=st.integers(2, 60), total=st.integers(0, 100))
+def test_the_rows_at_the_end_are_found_only_where_the_total_leads_there(length, size, total):
+    service = Service(rows_of(length), total=total if length else 0)
+    last = listing(service, size).last_page()
     assert service.fetches <= 2
+    assert not last or last[-1] == 1
+    if total == length > size > 1:
+        assert last
