@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError
+from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.export.datasets import Everything, Findings
 from airflow_provider_a360.export.element_stats import ElementStatistics
@@ -134,6 +134,16 @@ def test_a_401_fails_the_export_whatever_was_asked(serve, path):
     with pytest.raises(A360AuthError):
         export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW])
     assert export.tree() == {}
+
+
+def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serve, caplog):
+    export = serve()
+    export.sandbox.answer_next(FLOW + "/total-stats", status=503)
+    client = export.client()
+    client.unwanted.set()
+    with pytest.raises(A360TransientError):
+        next(ElementStatistics().batches(client, [[example.MAIN_FLOW]], Days(YESTERDAY, YESTERDAY), Findings()))
+    assert "did not tell" not in caplog.text
 
 
 @pytest.mark.parametrize(
