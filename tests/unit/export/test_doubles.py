@@ -66,7 +66,8 @@ def test_another_format_of_a_run_is_named(export, caplog):
 
 
 @pytest.mark.parametrize(
-    "other", [".all.csv.0123456789.tmp", ".flow-7.jsonl.tmp", "_SUCCESS", "all.jsonl.bak", "notes.csv"]
+    "other",
+    [".all.csv.0123456789.tmp", ".flow-7.jsonl.tmp", "_SUCCESS", "all.jsonl.bak", "notes.csv", "flow-charts.csv"],
 )
 def test_what_no_reader_takes_for_rows_is_not_named(export, other):
     lay(export, f"{FOLDER}/{other}")

@@ -138,6 +138,13 @@ def test_days_in_the_future_are_refused_before_any_request(heard, dataset, first
     assert export.tree() == {}
 
 
+def test_the_day_that_has_just_begun_is_not_in_the_future(heard):
+    export, _ = heard
+    with time_machine.travel(datetime(2026, 11, 20, 0, 0, tzinfo=UTC)):
+        manifest = export(Conversions(), TODAY, TODAY + DAY)
+    assert manifest["unfinished_days"] == [str(TODAY), str(TODAY + DAY)]
+
+
 @pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
 def test_an_account_that_seems_to_have_no_flows_is_asked_again(heard, dataset):
     export, _ = heard
