@@ -27,8 +27,9 @@ def note(destination: Destination, written: Mapping[str, set[str]]) -> str | Non
                 f"Whether other files lie in {folder} could not be seen: {type(error).__name__}: {scrub(str(error))}. "
                 "If there are any, whoever reads the folder whole may count rows twice."
             )
+        stems = {name.partition(".")[0] for name in names}
         for name in others:
-            if name not in names and _is_double(name, names):
+            if name not in names and _is_double(name, stems):
                 found.setdefault(name, []).append(folder)
     if not found:
         return None
@@ -40,13 +41,13 @@ def note(destination: Destination, written: Mapping[str, set[str]]) -> str | Non
     )
 
 
-def _is_double(name: str, written: set[str]) -> bool:
-    """Whether it holds rows that are in the written files too: in another format, or flow by flow, as 0.1.0 had them
-    beside all flows' file.
+def _is_double(name: str, stems: set[str]) -> bool:
+    """Whether it holds rows of a file that was written, too: the same ones in another format, or one flow's beside all
+    flows', as version 0.1.0 had them.
     """
     stem, _, file_format = name.partition(".")
-    stems = {other.partition(".")[0] for other in written}
-    return file_format in get_args(FileFormat) and (stem in stems or ("all" in stems and stem.startswith("flow-")))
+    of_a_flow = stem.startswith("flow-") and stem.removeprefix("flow-").isdigit()
+    return file_format in get_args(FileFormat) and (stem in stems or ("all" in stems and of_a_flow))
 
 
 def _places(folders: list[str]) -> str:

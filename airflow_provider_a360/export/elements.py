@@ -88,9 +88,8 @@ class ElementFinder:
         for element in details.elements:
             known.setdefault(element.id, Known(details.flow, element, deleted=False))
         if self.with_deleted:
-            for totals in (
-                self._improve(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True)) or []
-            ):
+            deleted = self._improve(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True))
+            for totals in deleted or []:
                 element = record(Element, {"id": totals.element_id, "type": totals.element_type}, "A deleted element")
                 known.setdefault(element.id, Known(details.flow, element, deleted=True))
         found.known = [one for _, one in sorted(known.items()) if self._is_chosen(one.element, found)]

@@ -111,7 +111,7 @@ def _write_parquet(lines: Path, target: Path, row_type: type[Record]) -> None:
             except pa.ArrowInvalid:
                 # Arrow's own message quotes the value, which may be somebody's number.
                 raise A360FormatError(
-                    f"{_unfit(block)}, which Parquet can't hold, so the file is not published. "
+                    f"The service sent {_unfit(block)}, which Parquet can't hold, so the file is not published. "
                     'file_format="jsonl" can hold it: export these days again with that.'
                 ) from None
             writer.write_table(rows)
@@ -123,8 +123,8 @@ def _unfit(block: bytes) -> str:
     for line in block.splitlines():
         for name, value in decode(line).items():
             if type(value) is int and not -_BEYOND_64_BITS <= value < _BEYOND_64_BITS:
-                return f"The service sent an integer beyond 64 bits as {name}"
-    return "The service sent a value"
+                return f"an integer beyond 64 bits as {name}"
+    return "a value"
 
 
 def _columns(row_type: type[Record]) -> Iterator[tuple[str, type]]:

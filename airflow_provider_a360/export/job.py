@@ -17,7 +17,7 @@ from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.export import doubles, formats
 from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings
-from airflow_provider_a360.export.ledger import Ledger, PublishedFile
+from airflow_provider_a360.export.ledger import Ledger, Published, PublishedFile
 from airflow_provider_a360.export.progress import Progress
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
 from airflow_provider_a360.export.stage import Staged
@@ -69,34 +69,14 @@ class Job:
             return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
-        today = datetime.now(UTC).date()
-        if self.days.first > today:
-            raise A360ConfigError(
-                f"The days to export, {self.days}, lie in the future: today is {today} in UTC. Correct first_day and "
-                "last_day, or the timetable that gave the run these days."
-            )
+        unfinished = self._unfinished()
         findings = Findings()
         progress = Progress(client, findings)
-        unfinished = [day for day in self.days if day >= today]
-        if unfinished:
-            log.warning(
-                "%s not over yet in UTC: the export holds what there is so far. Export again later.",
-                f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
-            )
         self._say_outlook(client.settings.requests_per_second)
         flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
         groups: list[Sequence[int]] = [[flow] for flow in flows] if self._by_flow else [Everything(flows)]
         published = ledger.open(f"flows {flows}, days {self.days}")
-        files = [file for batch in published for file in batch["files"]]
-        resumed = []
-        if published:
-            last = published[-1]
-            findings.merge(Findings(last["skipped"], last["without_data"], notes=last["notes"]))
-        if files:
-            resumed = [
-                f"An earlier try published {len(files)} files, the last for {files[-1]['last_day']}; this one goes on."
-            ]
-            log.info(resumed[0])
+        files, resumed = _take_over(published, findings)
         for batch in self.dataset.batches(client, groups, self.days, findings, skip=len(published)):
             new = [] if batch.skipped else self._publish(batch, progress)
             files += new
@@ -122,6 +102,25 @@ class Job:
         )
         log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
+
+    def _unfinished(self) -> list[date]:
+        """The days that are not over yet.
+
+        Raises: A360ConfigError where all of them are still to come.
+        """
+        today = datetime.now(UTC).date()
+        if self.days.first > today:
+            raise A360ConfigError(
+                f"The days to export, {self.days}, lie in the future: today is {today} in UTC. Correct first_day and "
+                "last_day, or the timetable that gave the run these days."
+            )
+        unfinished = [day for day in self.days if day >= today]
+        if unfinished:
+            log.warning(
+                "%s not over yet in UTC: the export holds what there is so far. Export again later.",
+                f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
+            )
+        return unfinished
 
     @property
     def _by_flow(self) -> bool:
@@ -190,6 +189,19 @@ def _all_flows(client: A360Client, findings: Findings) -> list[int]:
         "that the connection points at the right account, and export these days again."
     )
     return []
+
+
+def _take_over(published: list[Published], findings: Findings) -> tuple[list[PublishedFile], list[str]]:
+    """The files of the tries before, and a note that says so. What those tries learnt joins the findings."""
+    if published:
+        last = published[-1]
+        findings.merge(Findings(last["skipped"], last["without_data"], notes=last["notes"]))
+    files = [file for batch in published for file in batch["files"]]
+    if not files:
+        return [], []
+    note = f"An earlier try published {len(files)} files, the last for {files[-1]['last_day']}; this one goes on."
+    log.info(note)
+    return files, [note]
 
 
 @contextmanager

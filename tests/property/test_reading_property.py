@@ -61,6 +61,19 @@ def test_a_moment_as_the_service_prints_it_is_read_back(at):
     assert values.moment(at.strftime("%Y-%m-%d %H:%M:%S"), "at") == at.replace(tzinfo=UTC)
 
 
+@given(
+    year=st.integers(-9999, 0),
+    day=st.tuples(st.integers(0, 12), st.integers(0, 31)),
+    at=st.none() | st.times(),
+    between=st.sampled_from([" ", "T"]),
+    zone=st.sampled_from(["", "Z", "+00:00"]),
+)
+def test_a_date_of_the_year_0_or_before_is_null(year, day, at, between, zone):
+    sign = "-" if year < 0 else ""
+    printed = f"{sign}{abs(year):04}-{day[0]:02}-{day[1]:02}" + (f"{between}{at.isoformat()}{zone}" if at else "")
+    assert values.moment(printed, "at") is None
+
+
 @given(raw=st.dictionaries(st.text(max_size=10) | st.sampled_from(["sent", "error", "task"]), anything, max_size=5))
 def test_no_field_of_a_row_is_lost(raw):
     try:

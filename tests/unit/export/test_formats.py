@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export import formats, stage
 from airflow_provider_a360.export.element_stats import ElementRow
@@ -208,3 +208,45 @@ def test_rows_are_sorted_whatever_order_they_come_in(tmp_path, monkeypatch, at_o
     assert found == CONVERSIONS
     assert staged.rows == len(CONVERSIONS)
     assert [path.name for path in tmp_path.iterdir()] == ["2026-11-20"]
+
+
+NUMBERS = [2**63, 2**64, -(2**63) - 1, 10**30]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("column", ["sent", "element_id"])
+def test_a_number_beyond_parquet_is_named_by_its_column_and_not_shown(write, number, column):
+    rows = [*STATS, msgspec.structs.replace(STATS[0], **{column: number})]
+    with pytest.raises(A360FormatError, match=f"integer beyond 64 bits as {column}") as caught:
+        write(rows, "parquet")
+    assert 'file_format="jsonl" can hold it' in str(caught.value)
+    assert str(abs(number)) not in str(caught.value)
+    for file_format in ("jsonl", "jsonl.gz"):
+        lines = plain(write(rows, file_format)).splitlines()
+        assert [msgspec.json.decode(line, type=ElementRow) for line in lines] == rows
+    assert str(number) in plain(write(rows, "csv")).decode()
+
+
+def test_numbers_and_dates_at_the_ends_of_their_ranges_fit(write):
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    rows = [
+        msgspec.structs.replace(STATS[0], sent=2**63 - 1, first_day=date.min, last_send=first),
+        msgspec.structs.replace(STATS[0], sent=-(2**63), first_day=date.max, last_send=last),
+    ]
+    assert pyarrow.parquet.read_table(write(rows, "parquet")).to_pylist() == records(rows)
+
+
+def test_a_row_longer_than_a_block_fits_into_parquet(write, monkeypatch):
+    monkeypatch.setattr(formats, "_PARQUET_BLOCK", 1_000)
+    rows = [STATS[0], msgspec.structs.replace(STATS[0], extra="x" * 9_000), *STATS]
+    assert pyarrow.parquet.read_table(write(rows, "parquet")).to_pylist() == records(rows)
+
+
+@pytest.mark.parametrize(("column", "row"), [("flow_name", STATS[0]), ("email", CONVERSIONS[0]), ("extra", STATS[0])])
+def test_half_of_a_surrogate_pair_is_named_by_its_column_and_not_shown(tmp_path, column, row):
+    staged = Staged(tmp_path / "2026-11-20", type(row), lambda _: (0,))
+    broken = msgspec.structs.replace(row, **{column: "ada\ud83d@example.com"})
+    with pytest.raises(A360FormatError, match=rf"surrogate pair in {column}") as caught:
+        staged.add([row, broken])
+    assert "ada" not in str(caught.value)
+    staged.close()

@@ -2,14 +2,17 @@
 
 import json
 import logging
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 
+from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.export.conversions import Conversions
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.account import Account
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
@@ -117,3 +120,59 @@ def test_no_log_line_and_no_manifest_holds_an_address_or_a_number(heard):
     assert len(private) > 5
     assert not [text for text in private if text in said]
     assert export.sandbox.client_secret not in said
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "named"),
+    [(TODAY + DAY, TODAY + DAY, "2026-11-21"), (TODAY + DAY, TODAY + 3 * DAY, "2026-11-21 to 2026-11-23")],
+)
+@pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics(), ElementStatistics(grain="run")])
+def test_days_in_the_future_are_refused_before_any_request(heard, dataset, first, last, named):
+    export, _ = heard
+    with (
+        time_machine.travel(datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)),
+        pytest.raises(A360ConfigError, match=re.escape(f"{named}, lie in the future: today is 2026-11-20 in UTC")),
+    ):
+        export(dataset, first, last)
+    assert export.sandbox.requests == []
+    assert export.tree() == {}
+
+
+def test_the_day_that_has_just_begun_is_not_in_the_future(heard):
+    export, _ = heard
+    with time_machine.travel(datetime(2026, 11, 20, 0, 0, tzinfo=UTC)):
+        manifest = export(Conversions(), TODAY, TODAY + DAY)
+    assert manifest["unfinished_days"] == [str(TODAY), str(TODAY + DAY)]
+
+
+@pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
+def test_an_account_that_seems_to_have_no_flows_is_asked_again(heard, dataset):
+    export, _ = heard
+    whole = export(dataset, TODAY - DAY, to="whole")
+    export.sandbox.answer_next("/a360/autoresponders/list", body={"data": []})
+    manifest = export(dataset, TODAY - DAY)
+    assert manifest["flows"] == whole["flows"] != []
+    assert manifest["notes"] == []
+    assert export.tree() == export.tree("whole")
+
+
+@pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
+def test_an_account_without_flows_is_noted_and_leaves_an_empty_file(serve, caplog, dataset):
+    export = serve(Account([]))
+    manifest = export(dataset, TODAY - DAY)
+    assert len([seen for seen in export.sandbox.requests if seen.path.endswith("/list")]) == 2
+    (note,) = manifest["notes"]
+    assert "no flows" in note
+    assert note in [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert export.tree() == {f"{dataset.name}/dt={TODAY - DAY}/all.jsonl": b""}
+
+
+@pytest.mark.parametrize("flows", ["all", [example.MAIN_FLOW]])
+def test_a_value_that_the_format_can_not_hold_is_published_nowhere(serve, flows):
+    export = serve()
+    export.sandbox.answer_next(f"/a360/stats/email/{example.EMAIL}/", body={"data": {"sent": str(2**63)}}, times=2)
+    with pytest.raises(A360FormatError, match="sent"):
+        export(ElementStatistics(), TODAY - DAY, flows=flows, file_format="parquet")
+    assert export.tree() == {}
+    rows = export.rows(export(ElementStatistics(), TODAY - DAY, flows=flows))
+    assert 2**63 in [row["sent"] for row in rows]

@@ -76,6 +76,41 @@ def test_a_retry_asks_only_for_what_is_missing_and_lists_every_file(tries, datas
     assert any(f"published {len(earlier)} files" in note for note in manifest["notes"])
 
 
+def test_what_the_files_of_an_earlier_try_lack_is_in_the_manifest_of_the_next(tries):
+    main = example.MAIN_FLOW
+    tries.export.sandbox.answer_next(f"/a360/autoresponders/{main}/total-stats", status=400)
+    tries(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
+    manifest, _ = tries(ElementStatistics())
+    resumed, lacking = manifest["notes"]
+    assert "this one goes on" in resumed
+    assert f"deleted elements of flow {main}," in lacking
+    assert manifest["skipped"] == []
+
+
+def test_a_flow_that_an_earlier_try_skipped_is_in_the_manifest_of_the_next(tries):
+    export, (main, paused) = tries.export, FLOWS
+    export.sandbox.answer_next(f"/a360/autoresponders/{main}", status=404, body={"message": "Not found"})
+    tries(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
+    assert export.tree() == {}
+    manifest, _ = tries(ElementStatistics())
+    assert [one["flow_id"] for one in manifest["skipped"]] == [main]
+    # The batch that was skipped is the first one; all others are here.
+    assert [(file["day"], export.path(file).stem) for file in manifest["files"]] == [
+        (str(DAYS.first), f"flow-{paused}"),
+        (str(DAYS.last), f"flow-{main}"),
+        (str(DAYS.last), f"flow-{paused}"),
+    ]
+
+
+def test_rows_without_data_are_counted_over_all_tries(tries):
+    export = tries.export
+    export.sandbox.knobs.empty_statistics = "404"
+    whole = export(ElementStatistics(), DAYS.first, DAYS.last, flows=FLOWS, to="whole")
+    tries(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
+    manifest, _ = tries(ElementStatistics())
+    assert manifest["without_data"] == whole["without_data"] > 0
+
+
 @pytest.mark.parametrize("change", [{"what": "another"}, {"days": Days(DAYS.first, DAYS.first)}])
 def test_another_export_begins_anew(tries, change):
     tries(Conversions())

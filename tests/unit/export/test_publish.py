@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,23 @@ def test_a_folder_may_be_a_uri_relative_or_below_home(tmp_path, finished, monkey
 def test_no_folder_is_an_error(folder):
     with pytest.raises(A360ConfigError, match="destination"):
         Destination(folder)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "simplecache::s3://bucket/a360", "/data/a::b", "filecache::file:///data", "/data/a360\nsecond", "/data/\ta360",
+        "/data/a360\x00", "s3://bucket/\x1b[0m", "/data/\x85a360", "/data/\u2028a360", "/data/\ud800",
+    ],
+)  # fmt: skip
+def test_a_destination_that_is_no_plain_folder_is_named(folder):
+    with pytest.raises(A360ConfigError, match=re.escape(f"destination is {folder!r}")):
+        Destination(folder)
+
+
+def test_blanks_and_line_breaks_around_a_destination_do_not_count(tmp_path, finished):
+    Destination(f" {tmp_path / 'lake'}\n").publish(finished, "all.jsonl")
+    assert (tmp_path / "lake/all.jsonl").read_text() == "new"
 
 
 def test_a_storage_that_is_not_installed_is_named_with_its_remedy():
