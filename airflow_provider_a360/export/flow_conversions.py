@@ -143,7 +143,7 @@ class FlowConversions:
         if self._listing.pages_ahead * share <= _FEWEST_SAVED:
             return None
         listing = self._try_list(self._days)
-        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + (listing.last_page() or [])):
+        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + listing.last_page()):
             return None
         return listing
 
@@ -177,7 +177,7 @@ class FlowConversions:
                 if order == "oldest first" and listing.pages_ahead and (last := listing.last_page()):
                     self._filter_date.observe(last, low, high)
                     return True
-            return next(pages, None) is None
+            return next(pages, None) is None and listing.shortfall is None
         except UNANSWERED as error:
             log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
             return False
