@@ -3,7 +3,13 @@
 import pytest
 from api_support import asked, connect
 
-from airflow_provider_a360.api.errors import A360FlowNotFoundError, A360FormatError
+from airflow_provider_a360.api.errors import (
+    A360FlowNotFoundError,
+    A360FormatError,
+    A360NoDataError,
+    A360RequestError,
+    A360UndecodableError,
+)
 from airflow_provider_a360.sandbox import example
 
 UNKNOWN = 999_999
@@ -206,3 +212,66 @@ def test_goals_listed_under_neither_spelling_are_none(sandbox, status):
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goals", status=404)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goal", status=status)
     assert list(client.conversions(example.MAIN_FLOW, "goal", **DAYS)) == []
+
+
+SPELLINGS = ["/a360/one", "/a360/other"]
+JSON_404, HTML_404, HTML_200 = (404, NO_DATA), (404, "<h1>Not Found</h1>"), (200, "<h1>Hello</h1>")
+NO_204, BAD, BUSY, GOOD = (204, None), (400, {"message": "Bad"}), (502, None), (200, {"data": []})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meaning", "statuses"),
+    [
+        pytest.param(GOOD, None, None, [200], id="first good"),
+        pytest.param(JSON_404, GOOD, None, [404, 200], id="first 404"),
+        pytest.param(NO_204, GOOD, None, [204, 200], id="first 204"),
+        pytest.param(HTML_404, GOOD, None, [404, 404, 404, 200], id="first proxy's 404"),
+        pytest.param(JSON_404, JSON_404, A360NoDataError, [404, 404], id="both 404"),
+        pytest.param(JSON_404, NO_204, A360NoDataError, [404, 204], id="404 and 204"),
+        pytest.param(JSON_404, BAD, A360NoDataError, [404, 400], id="404 and 400"),
+        pytest.param(HTML_404, JSON_404, A360UndecodableError, [404] * 4, id="proxy's 404 and 404"),
+        pytest.param(HTML_404, BAD, A360UndecodableError, [404] * 3 + [400], id="proxy's 404 and 400"),
+        pytest.param(JSON_404, HTML_404, A360UndecodableError, [404] * 4, id="404 and proxy's 404"),
+        pytest.param(HTML_404, HTML_404, A360UndecodableError, [404] * 6, id="both proxy's 404"),
+        pytest.param(HTML_200, None, A360UndecodableError, [200] * 3, id="first undecodable"),
+        pytest.param(BAD, None, A360RequestError, [400], id="first 400"),
+    ],
+)
+def test_a_second_spelling_is_asked_for_where_the_first_is_unknown(sandbox, one, other, meaning, statuses):
+    for path, answer in zip(SPELLINGS, (one, other), strict=True):
+        if answer:
+            sandbox.answer_next(path, status=answer[0], body=answer[1], times=3)
+    client = connect(sandbox)
+    if meaning is None:
+        assert client._get_first(SPELLINGS, {"limit": 5}) == GOOD[1]
+        assert sandbox.requests[-1].query == {"limit": "5"}
+    else:
+        with pytest.raises(meaning) as caught:
+            client._get_first(SPELLINGS, {"limit": 5})
+        assert type(caught.value) is meaning
+    assert asked(sandbox) == statuses
+
+
+@pytest.mark.parametrize(("answer", "meaning"), [(BAD, A360RequestError), (JSON_404, A360NoDataError)])
+def test_a_path_with_one_spelling_means_what_it_answers(sandbox, answer, meaning):
+    sandbox.answer_next(SPELLINGS[0], status=answer[0], body=answer[1])
+    with pytest.raises(meaning):
+        connect(sandbox)._get_first(SPELLINGS[:1], {})
+
+
+@of_a_flow
+def test_a_204_of_a_known_flow_is_no_data(sandbox, call):
+    client = connect(sandbox)
+    client.flow(example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=204)
+    answer = call(client, example.MAIN_FLOW)
+    assert not answer or (answer.total_conversions is None and answer.goals == [])
+    assert asked(sandbox) == [200, 204]
+
+
+def test_a_flow_with_rows_is_known_without_asking_for_it(sandbox):
+    client = connect(sandbox)
+    client.conversions(example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body=NO_DATA)
+    assert client.conversion_totals(example.MAIN_FLOW).total_conversions is None
+    assert asked(sandbox) == [200, 404]

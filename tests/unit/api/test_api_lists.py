@@ -52,7 +52,7 @@ def test_a_list_that_never_holds_still_is_given_up(serve):
     sandbox = serve(grow_every=1, grow_rows=0, remove_rows=8)
     with pytest.raises(
         A360ListMovedError,
-        match=f"conversions of flow {example.MAIN_FLOW} changed while it was read: attempt 4 found .* None of 4 attempts",
+        match=f"of flow {example.MAIN_FLOW} changed while it was read: attempt 4 found .* None of 4 attempts gave",
     ):
         read(sandbox, page_size=20, max_in_flight=1)
 
