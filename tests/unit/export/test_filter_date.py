@@ -148,6 +148,8 @@ def of(*pairs):
         # Without its start, a row's own date stands for it.
         (of((3, 1), (2, None)), "newest first"),
         (of((2, None), (3, 1)), "oldest first"),
+        (of((3, 2), (2, None)), ""),
+        (of((2, None), (3, 2)), ""),
         (of((2, 2)), ""),
         ([], ""),
     ],
