@@ -239,10 +239,14 @@ def test_reading_ends_whatever_the_server_does(length, size, total, moves, cap):
     assert len(found) == len(set(found))
 
 
-@given(length=st.integers(1, 80), size=st.integers(2, 60), nth=st.integers(1, 12), rows=st.integers(0, 59))
-def test_a_page_that_came_short_once_is_put_right(length, size, nth, rows):
-    assume(nth > 1 or rows > 0)
-    service = Service(rows_of(length), short={nth: rows})
+@given(
+    length=st.integers(1, 80), size=st.integers(2, 60), nth=st.integers(1, 12), rows=st.integers(0, 59),
+    total=st.sampled_from(["right", None]),
+)  # fmt: skip
+def test_a_page_that_came_short_once_is_put_right(length, size, nth, rows, total):
+    # Without a total, an empty page is the end.
+    assume(rows > 0 or (nth > 1 and total))
+    service = Service(rows_of(length), total=total, short={nth: rows})
     found, told = read(service, size)
     assert not told
     assert sorted(found, reverse=True) == rows_of(length)
@@ -430,6 +434,32 @@ def test_a_page_that_is_short_costs_no_further_reading_side_by_side():
     assert list(Listing(fetch, name="The list", page_size=10, at_once=4)) == rows_of(100)
     assert asked.count(0) == 1
     assert 31 in asked
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_page_with_one_row_is_only_short(nth):
+    """It may hold nothing but the row that it shares with the page before it."""
+    service = Service(rows_of(50), total=None, short={nth: 1})
+    assert read(service, 10) == (rows_of(50), False)
+
+
+@pytest.mark.parametrize(
+    ("total", "confirmed"), [("right", True), (None, False), ("page", False), (12, False), (29, False), (30, True)]
+)
+@pytest.mark.parametrize("cap", [3, 100])
+def test_a_total_is_confirmed_only_by_as_many_rows(total, confirmed, cap):
+    rows = listing(Service(rows_of(30), total=total, cap=cap), 10)
+    assert not rows.total_is_confirmed
+    assert list(rows) == rows_of(30)
+    assert rows.total_is_confirmed == confirmed
+
+
+def test_a_total_that_grew_with_the_list_is_confirmed_without_the_rows_that_are_new():
+    service = Service(rows_of(30), changes=[(0, 0, 1), (2, 0, 1), *[(0, 0, 1)] * 20])
+    rows = listing(service, 10)
+    assert list(rows) == rows_of(30)
+    assert rows.total_is_confirmed
+    assert service.fetches < 7
 
 
 def test_a_list_that_fits_on_a_page_is_whole_though_the_offset_is_ignored():

@@ -71,6 +71,7 @@ class Client:
     ahead: timedelta = timedelta(0)
     lte_includes_day: bool = True
     size: int = 10
+    at_once: int = 1
     totals: dict[Days | None, int | None] = field(default_factory=dict)
     """What is stated of a list, instead of the right number."""
     refused: tuple[Days, ...] = ()
@@ -93,7 +94,7 @@ class Client:
             page = listed[offset : offset + limit]
             return Page(page, list(map(conversion_identity, page)), self.totals.get(days, len(listed)))
 
-        return Listing(fetch, name=f"The list of {days}", page_size=self.size)
+        return Listing(fetch, name=f"The list of {days}", page_size=self.size, at_once=self.at_once)
 
     def conversion_totals(self, flow_id, first_day=None, last_day=None):
         self.counted.append((flow_id, first_day, last_day))
@@ -243,11 +244,11 @@ def test_no_start_lies_between_the_lists_that_are_looked_through(ahead, started)
 
 def test_rows_that_came_before_the_filter_was_disproven_come_once():
     """The first page is of the days; the second shows rows of others."""
-    days = [*every(10 * MINUTE, NOON, NOON + 2 * HOUR, MINUTE)]
+    days = [*every(10 * MINUTE, NOON, NOON + 5 * HOUR, MINUTE)]
     rows = [*days, row(90, NOON - 3 * HOUR, 60 * DAY), row(91, NOON + 20 * DAY, 20 * DAY)]
-    client = Client(rows, start_of, order=lambda one: (one.conversion_id >= 90, one.conversion_id), size=10)
+    client = Client(rows, start_of, order=lambda one: 11.5 if one.conversion_id == 91 else one.conversion_id)
     found, findings = read(client)
-    assert found == [*range(1, 13), 90]
+    assert found == [*range(1, 31), 90]
     assert client.asked == [WIDE, BEFORE, None]
     assert len(findings.notes) == 1
     # The first page shows nothing, the second all: no more is read of these.
@@ -271,12 +272,13 @@ def test_a_row_of_another_day_is_one_that_no_time_zone_explains(converted, whole
     assert (None in client.asked) == whole
 
 
-def test_two_flows_say_once_that_lists_are_read_whole():
+def test_two_flows_say_once_that_lists_are_read_whole(caplog):
     filter_date, findings = FilterDate(KINDS), Findings()
     for _ in range(2):
         client = Client(every(HOUR, NOON - 2 * DAY, NOON + 2 * DAY, 3 * DAY), start_of)
         list(reader(client, filter_date=filter_date).open().rows(findings))
     assert len(findings.notes) == 1
+    assert caplog.text.count("doesn't go by conversion_date") == 1
     assert client.asked == [None]
 
 
@@ -325,10 +327,10 @@ def test_the_days_alone_are_asked_for_where_that_saves_more_than_three_pages(row
     assert (ONE_DAY in client.asked) == alone
 
 
-@pytest.mark.parametrize(("pages", "alone"), [(18, False), (19, True)])
+@pytest.mark.parametrize(("pages", "alone"), [(12, False), (13, True)])
 def test_of_a_long_span_the_days_alone_save_little(pages, alone):
-    """Of 24 days, four are saved: a sixth of the pages."""
-    days = Days(TODAY, TODAY + 19 * DAY)
+    """Of 16 days, four are saved: a quarter of the pages, and three of twelve are not worth it."""
+    days = Days(TODAY, TODAY + 11 * DAY)
     client = Client(every(SECOND, NOON, NOON + (10 + pages * 9) * SECOND, MINUTE))
     assert set(read(client, days)[0]) == wanted(client, days)
     assert (days in client.asked) == alone
@@ -370,6 +372,36 @@ def test_alone_a_row_converted_on_a_neighbouring_day_disproves_the_filter():
     client = Client(rows, start_of, by_start)
     assert set(read(client)[0]) == wanted(client)
     assert client.asked == [WIDE, ONE_DAY, EVE, NEXT, None]
+
+
+@pytest.mark.parametrize("hours", [-13, 13])
+def test_alone_a_row_of_another_day_disproves_the_filter_though_none_is_hidden(hours):
+    rows = [*busy(journey=0 * HOUR), row(5000, NOON + hours * HOUR)]
+
+    def shown_at(one):
+        return NOON if one.conversion_id == 5000 else one.conversion_date
+
+    client = Client(rows, shown_at, order=lambda one: (shown_at(one), one.conversion_id))
+    assert set(read(client)[0]) == wanted(client)
+    assert client.asked[:2] == [WIDE, ONE_DAY]
+    assert client.asked[-1] is None
+
+
+def test_alone_a_journey_of_more_than_a_day_before_them_proves_the_filter():
+    """Of the wider list, it would have to begin before that one's days."""
+    client = Client(busy(journey=50 * HOUR))
+    assert read(client, filter_date=FilterDate(["goal"]))[1].notes == []
+    assert client.asked == [WIDE, ONE_DAY]
+
+
+def test_days_alone_that_come_short_are_noted_as_these_days():
+    client = Client(busy(), totals={ONE_DAY: 150}, counts=counts(total=149))
+    (note,) = read(client, filter_date=proven())[1].notes
+    assert client.asked == [WIDE, ONE_DAY]
+    assert note.startswith(
+        f"Flow 1: only 144 of 150 conversions of {TODAY} could be read; the service's own count is 149."
+    )
+    assert client.counted == [(1, TODAY, TODAY)]
 
 
 def test_alone_a_row_hidden_on_the_day_before_is_found():
@@ -424,9 +456,11 @@ def test_an_order_of_conversion_settles_the_matter_with_a_page_or_two(order):
     assert client.fetched.count(BEFORE) == (1 if order is newest_first else 2)
 
 
-def test_without_an_order_as_many_pages_are_looked_at_as_the_days_have():
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_without_an_order_as_many_pages_are_looked_at_as_the_days_have(at_once):
+    """One behind the other: none is asked for in vain."""
     rows = every(HOUR, MIDNIGHT - 40 * DAY, MIDNIGHT + DAY, MINUTE)
-    client = Client(rows, order=by_start)
+    client = Client(rows, order=by_start, at_once=at_once)
     found, findings = read(client)
     assert set(found) == wanted(client)
     # 72 rows of these days on 8 pages, and one page more to see whether that is the end.
@@ -518,10 +552,28 @@ def test_what_a_list_of_neighbouring_days_proves_is_not_said_to_be_unproven():
     assert findings.notes == []
 
 
-def test_one_list_of_neighbouring_days_that_cannot_be_read_leaves_the_matter_open():
-    for refused in (EVE, NEXT):
-        client = Client(busy(), refused=(refused,), order=by_start)
-        assert len(read(client)[1].notes) == 1
+@pytest.mark.parametrize("refused", [EVE, NEXT])
+def test_one_list_of_neighbouring_days_that_cannot_be_read_leaves_the_matter_open(refused):
+    """The other one settles it for its days, by its order."""
+    rows = [replace_start(one, (1 + one.conversion_id % 2 * 60) * MINUTE) for one in busy()]
+    assert read(Client(rows))[1].notes == []
+    (note,) = read(Client(rows, refused=(refused,)))[1].notes
+    assert "could not be proven" in note
+
+
+def test_a_filter_that_is_disproven_is_not_said_to_be_unproven_too():
+    """The days before can't be listed; those after hide a row of the days."""
+    client = Client(busy(), lambda one: one.conversion_date + (one.conversion_id == 300) * DAY, oldest_first)
+    client.refused = (EVE,)
+    (note,) = read(client)[1].notes
+    assert "doesn't go by conversion_date" in note
+
+
+def test_no_more_is_looked_at_than_what_disproves_the_filter():
+    rows = [*every(HOUR, MIDNIGHT, MIDNIGHT + DAY, MINUTE), *every(HOUR, NOON - 60 * DAY, NOON - 50 * DAY, number=100)]
+    client = Client([*rows, row(5000, NOON, 3 * DAY)], start_of, by_start)
+    assert set(read(client)[0]) == wanted(client)
+    assert client.fetched.count(BEFORE) == 1
 
 
 # Rows that the service counts, but doesn't list.
