@@ -240,8 +240,9 @@ class _Reading:
         if self._overlaps:
             self._last = ids[-1]
             self._advance(rows - 1)
-        elif brought_rows:
-            self._advance(1)
+        elif rows:
+            # A page too short to share a row with the next, or one that has come before behind a gap.
+            self._advance(rows)
         else:
             # A gap. No page is longer than those that have come, so there is nothing in so many places.
             self._advance(self._longest << max(0, self._empty - _EMPTY_IN_STEPS))

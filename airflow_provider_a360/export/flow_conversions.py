@@ -156,8 +156,8 @@ class FlowConversions:
             if self._filter_date.disproven or not self._filter_date.unproven:
                 return
             settled &= listing is not None and self._is_settled_by(listing, low, high)
-        if not settled and not self._filter_date.disproven:
-            kinds = " and ".join(self._filter_date.unproven)
+        kinds = " and ".join(self._filter_date.unproven)
+        if kinds and not settled and not self._filter_date.disproven:
             findings.warn(
                 f"By which date the service filters conversions ({kinds}) could not be proven: no conversion was seen "
                 "that took longer than a day. One that did may be missing from its day."

@@ -19,7 +19,9 @@ def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Finding
         # These hold the goals that were deleted from the flow too.
         goals |= {goal.id: goal.name for goal in client.conversion_totals(flow_id).goals}
         deleted = client.element_totals(flow_id, "goal", deleted=True) if goal_id not in goals else []
-        goals |= {goal.element_id: None for goal in deleted if goal.element_type == "goal"}
+        for goal in deleted:
+            if goal.element_type == "goal":
+                goals.setdefault(goal.element_id, None)
     except UNANSWERED as error:
         findings.warn(
             f"Flow {flow_id} doesn't show goal {goal_id}, and whether it was deleted could not be asked ({error}). The "

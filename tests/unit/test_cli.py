@@ -156,7 +156,7 @@ def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
     [
         ({"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}}, ["403 Not in", "tariff"]),
         ({"status": 403, "body": {"message": "Your IP is not allowed", "error_code": 403}}, ["Your IP", "allow-list"]),
-        ({"status": 200, "body": {"data": 7}}, ["The list of flows is a int"]),
+        ({"status": 200, "body": {"data": 7}}, ["The list of flows", "holds a int, not rows"]),
         ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),
     ],
 )
