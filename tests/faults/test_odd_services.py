@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from faults_harness import statistics_are_right
-from oracle import conversion_row
+from oracle import conversion_row, statistics_are_right
 
 from airflow_provider_a360.api import paging
 from airflow_provider_a360.api.errors import A360Error, A360FormatError, A360TransientError
@@ -40,6 +39,20 @@ TEN_MINUTES = timedelta(minutes=10)
 def journeys():
     """2,500 conversions of the days from 2 to 19 November, up to twelve days after their starts."""
     return Account.with_journeys(2_500, until=LATE, every=TEN_MINUTES, journey_days=12)
+
+
+def rarely_long_journeys():
+    """2,500 conversions within some minutes of their starts, but for one in fifty, which takes five days."""
+    account = Account.with_journeys(2_500, until=LATE, every=TEN_MINUTES, journey_days=0.02)
+    for number, row in enumerate(account.flows[0].conversions):
+        if number % 50 == 0:
+            row.start_date -= timedelta(days=5)
+    return account
+
+
+def short_journeys():
+    """2,500 conversions, each ten minutes after its start."""
+    return Account.with_conversions(2_500, until=LATE, every=TEN_MINUTES)
 
 
 def many_flows():
@@ -81,9 +94,15 @@ class Service:
         return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def start_dates(filter_by, filter_goals_by, order, days):
+UNPROVEN = "could not be proven"
+
+
+def start_dates(account, filter_by, filter_goals_by, order, days):
     knobs = {"filter_by": filter_by, "filter_goals_by": filter_goals_by, "order": order}
-    return Service(knobs, options={"flow_ids": FLOW, **days}, note="doesn't go by conversion_date")
+    # What shows it lies further back in the list than may be looked at a bounded cost.
+    is_deep = (account, order, days) == (rarely_long_journeys, "start", ONE_DAY)
+    note = UNPROVEN if is_deep else "doesn't go by conversion_date"
+    return Service(knobs, account, options={"flow_ids": FLOW, **days}, note=note)
 
 
 def statistics(note="", answers=(), **knobs):
@@ -106,9 +125,13 @@ READ = {
     "total 2500, 1050 rows served": Service({"served_rows": 1_050}, note="only 1050 of 2500", served=1_050),
     "ids numbered by kind": Service({"ids_by_kind": True}),
     "HTML 404 instead of the first page of conversions": Service(answers=[(LIST_OF_CONVERSIONS, HTML_404)]),
+    "HTML 404 instead of the first page of a day": Service(
+        answers=[(LIST_OF_CONVERSIONS, HTML_404)], options={"flow_ids": FLOW, **ONE_DAY}
+    ),
     "HTML 404 instead of the list of flows": Service(answers=[(LIST_OF_FLOWS, HTML_404)], options=EVERYTHING),
     **{
-        f"filtered {kinds}, listed by {order}, {span}": start_dates(*by, order, days)
+        f"filtered {kinds}, listed by {order}, {span}, {often} long": start_dates(account, *by, order, days)
+        for often, account in (("mostly", journeys), ("rarely", rarely_long_journeys))
         for kinds, by in DATES.items()
         for order in ("newest", "oldest", "start")
         for span, days in (("one day", ONE_DAY), ("three days", THREE_DAYS))
@@ -121,6 +144,9 @@ READ = {
     "400 behind the last page": Service({"past_end": "400", "total": "missing"}),
     "400 behind the last page, 25 full pages": Service({"past_end": "400", "total": "high"}, note="of 3751"),
     "a filter with one bound refused": Service({"one_bound": False}, options={"flow_ids": FLOW, **ONE_DAY}),
+    "a filter with one bound refused, short journeys": Service(
+        {"one_bound": False}, short_journeys, options={"flow_ids": FLOW, **ONE_DAY}, note=UNPROVEN
+    ),
     "400 for deleted=1": statistics("deleted elements are missing", deleted_status=400),
     "403 for deleted=1": statistics("deleted elements are missing", deleted_status=403),
     "422 for deleted=1": statistics("deleted elements are missing", deleted_status=422),
@@ -255,12 +281,17 @@ def check_notes(manifest, caplog, words):
 
 
 @pytest.mark.parametrize("service", READ.values(), ids=READ)
-def test_every_row_that_can_be_had_comes_once(run, service, tmp_path, caplog):
+def test_every_row_comes_once_or_a_note_says_why_not(run, service, tmp_path, caplog):
     with start(service) as sandbox:
         manifest = run(sandbox, service.operator, service.options)
     if service.operator is A360ExportConversionsOperator:
-        wanted = conversions_wanted(service, sandbox.account)
-        assert conversions_found(tmp_path / "lake") == wanted
+        wanted, found = conversions_wanted(service, sandbox.account), conversions_found(tmp_path / "lake")
+        if service.note == UNPROVEN:
+            # Said and true: rows may be missing, but none is there that shouldn't be, or twice.
+            (day,) = wanted
+            wanted = {day: [row for row in wanted[day] if row in found[day]]}
+            assert len(wanted[day]) >= 140
+        assert found == wanted
         assert manifest["rows"] == sum(map(len, wanted.values())) > 0
     else:
         assert statistics_found_are_right(service, sandbox.account, tmp_path / "lake")
