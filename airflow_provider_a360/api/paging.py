@@ -168,7 +168,7 @@ class Listing(Generic[T]):
                 self.shortfall = Shortfall(len(self.seen), outcome.total)
                 log.warning("%s: only %d of %d rows can be read.", self._name, *self.shortfall)
             return True
-        if refusal is not None:
+        if refusal is not None and outcome.broken:
             raise refusal
         return outcome.broken != "moved"
 
@@ -203,12 +203,12 @@ class _Reading:
         self._last: Hashable = None
         self._overlaps = False
         self._rows = self._longest = self._pages = self._idle = self._empty = self._repeated = 0
-        self._is_steady = True
+        self._is_steady = self._is_linked = True
 
     @property
     def is_whole(self) -> bool:
-        """Whether each row of the list has come."""
-        return not self._broken and len(self.found) >= self._needed
+        """Whether each row of the list has come, as far as one reading can show it."""
+        return not self._broken and self._is_linked and len(self.found) >= self._needed
 
     @property
     def total_is_confirmed(self) -> bool:
@@ -226,6 +226,8 @@ class _Reading:
         self.new = _add(ids, self.found)
         self.refusal = page.refusal
         brought_rows = any(self.new)
+        # Behind a gap or a page of one row, nothing shows whether the list has moved: only another reading does.
+        self._is_linked &= self._overlaps or not self._pages or not brought_rows
         self._count(page, rows, brought_rows=brought_rows)
         self._broken = self._break(ids, brought_rows=brought_rows)
         if self._broken or self._is_end(rows):

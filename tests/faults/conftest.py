@@ -20,17 +20,13 @@ from airflow_provider_a360.sandbox.server import Sandbox
 IN_CI = 250
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cases", type=int, default=IN_CI, help="random cases of the exports under faults")
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    cases = config.getoption("--cases", IN_CI)
+    cases = config.getoption("--cases")
     settings.register_profile(
         "faults",
-        max_examples=cases,
+        max_examples=cases or IN_CI,
         # The same cases each time in CI, others each time where more are asked for.
-        derandomize=cases == IN_CI,
+        derandomize=not cases,
         deadline=None,
         database=None,
         print_blob=True,

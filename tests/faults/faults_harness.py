@@ -6,7 +6,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -19,7 +19,6 @@ from worker_process import WorkerProcess
 
 from airflow_provider_a360.sandbox.account import Account, Contact, Conversion, Element, Event, Flow
 from airflow_provider_a360.sandbox.server import Sandbox
-from airflow_provider_a360.sandbox.shapes import counters_of
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -186,35 +185,3 @@ def bytes_of_conversions(flows: Iterable[Flow], day: date) -> bytes:
     """The whole file of JSON lines."""
     rows = [conversion_row(flow, row) for flow, row in conversions_of(flows, day)]
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()
-
-
-def statistics_are_right(
-    rows: list[dict[str, Any]], flows: Iterable[Flow], day: date, *, silent: bool, untold: Container[int] = ()
-) -> bool:
-    """Whether each element has its row, with what the account counts; `silent`: the service says 404 for nothing. The
-    deleted elements of the flows `untold` may be missing, all of a flow's together.
-    """
-    found = {int(row["element_id"]) for row in rows}
-
-    def may_be_missing(flow: Flow) -> bool:
-        return flow.id in untold and not any(element.id in found for element in flow.elements if element.deleted)
-
-    elements = sorted(
-        ((flow.id, element.id), element)
-        for flow in flows
-        for element in flow.elements
-        if not (element.deleted and may_be_missing(flow))
-    )
-    if [(int(row["flow_id"]), int(row["element_id"])) for row in rows] != [key for key, _ in elements]:
-        return False
-    for row, (_, element) in zip(rows, elements, strict=True):
-        counted = {
-            name: element.count(name) if (name, element.type in {"filter", "trigger"}) == ("executed", True)
-            else element.counts_on(day)[name]
-            for name in counters_of(element)
-        }  # fmt: skip
-        nothing = silent and not any(element.counts_on(day)[name] for name in counters_of(element))
-        found = {name: None if row[name] in (None, "") else int(row[name]) for name in counted}
-        if found != (dict.fromkeys(counted) if nothing else counted):
-            return False
-    return True

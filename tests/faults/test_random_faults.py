@@ -14,10 +14,10 @@ from faults_harness import (
     bytes_of_conversions,
     conversions_of,
     random_account,
-    statistics_are_right,
 )
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from oracle import statistics_are_right
 
 from airflow_provider_a360.sandbox.account import Conversion
 from airflow_provider_a360.sandbox.knobs import Knobs
