@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from airflow_provider_a360.api import envelopes
 from airflow_provider_a360.api.errors import NOT_FOUND, A360NoDataError, A360RequestError, A360UndecodableError
-from airflow_provider_a360.api.paging import Listing, Page, TotalMeaning
+from airflow_provider_a360.api.paging import Listing
+from airflow_provider_a360.api.reading import Page, TotalMeaning
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.api.transport import Transport
 

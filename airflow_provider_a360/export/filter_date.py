@@ -17,6 +17,10 @@ _ZONE_STEP = timedelta(minutes=15)
 """Every time zone is a multiple of this away from UTC."""
 
 
+_MOST_LOOKED_AT = 50
+"""Pages that a run looks through for rows that the filter has hidden: five seconds at the account's limit."""
+
+
 class FilterDate:
     """What a run has learned of the date by which the service filters each kind of conversion. Safe to share among
     threads.
@@ -36,6 +40,8 @@ class FilterDate:
         """Whether the filter of some kind doesn't go by `conversion_date`."""
         self.was_proven_before = False
         """Whether a row had shown the opposite of that before."""
+        self.pages_left = _MOST_LOOKED_AT
+        """Pages to look through, as long as nothing is proven."""
 
     @property
     def unproven(self) -> list[str]:
@@ -71,15 +77,25 @@ def begins_and_ends_with(days: Days, rows: Sequence[Conversion]) -> bool:
     return bool(moments) and begin <= min(moments) < begin + _ZONE_STEP and end - _ZONE_STEP <= max(moments) < end
 
 
-def order_of_conversion(rows: Sequence[Conversion]) -> Literal["newest first", "oldest first", ""]:
-    """Return how rows are ordered by `conversion_date`; empty if they aren't, or may as well be by `start_date`."""
+Order = Literal["newest first", "oldest first", "by either date", "by another date"]
+
+
+def order_of_conversion(rows: Sequence[Conversion]) -> Order:
+    """Return whether rows stand in the order of `conversion_date`: newest or oldest first, in an order that may as well
+    be that of `start_date`, or not at all.
+    """
     converted = [row.conversion_date for row in rows]
     started = [row.start_date or row.conversion_date for row in rows]
-    if _is_sorted(converted, operator.ge) and not _is_sorted(started, operator.ge):
-        return "newest first"
-    if _is_sorted(converted, operator.le) and not _is_sorted(started, operator.le):
-        return "oldest first"
-    return ""
+    for pair, order in _ORDERS:
+        if _is_sorted(converted, pair):
+            return "by either date" if _is_sorted(started, pair) else order
+    return "by another date"
+
+
+_ORDERS: tuple[tuple[Callable[[datetime, datetime], bool], Order], ...] = (
+    (operator.ge, "newest first"),
+    (operator.le, "oldest first"),
+)
 
 
 def _is_sorted(moments: Sequence[datetime], pair: Callable[[datetime, datetime], bool]) -> bool:

@@ -32,8 +32,6 @@ _WIDER = 2
 """Days to ask for on both sides: the service may cut its days in another time zone, and leave out the last one."""
 _FEWEST_SAVED = 3
 """Pages that asking for the days alone must save: it takes two requests to see whether that is enough."""
-_MOST_LOOKED_AT = 10
-"""Pages of a list to look through for rows that the filter has hidden."""
 _LONG_AGO, _FAR_OFF = midnight(date(1, 1, 3)), midnight(date.max)
 
 DatedRows = tuple[date, list[Conversion]]
@@ -168,19 +166,26 @@ class FlowConversions:
         of `conversion_date`, the newest rows do, else only all pages.
         """
         order = order_of_conversion(listing.first.rows)
-        pages = listing.pages(at_once=1)
+        # By either date, the list is most likely in order of conversion: no more pages than the days themselves took.
+        likely = 1 + self._listing.pages_ahead if order == "by either date" else self._filter_date.pages_left
         try:
-            for page in itertools.islice(pages, min(_MOST_LOOKED_AT, 1 + self._listing.pages_ahead)):
+            for page in listing.pages(at_once=1):
                 self._filter_date.observe(page, low, high)
                 if self._filter_date.disproven or order == "newest first":
                     return True
                 if order == "oldest first" and listing.pages_ahead and (last := listing.last_page()):
                     self._filter_date.observe(last, low, high)
                     return True
-            return next(pages, None) is None and listing.shortfall is None
+                if listing.pages_ahead or len(listing.seen) > len(listing.first.rows):
+                    # There is more than one page to look at.
+                    if min(likely, self._filter_date.pages_left) <= 0:
+                        return False
+                    likely -= 1
+                    self._filter_date.pages_left -= 1
         except UNANSWERED as error:
             log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
             return False
+        return listing.shortfall is None
 
     def _note_shortfall(self, listing: Listing[Conversion], asked: Days | None, findings: Findings) -> None:
         """Note that a list came short of its total, or of the service's own count where its total says nothing."""

@@ -14,7 +14,8 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from airflow_provider_a360.api.errors import A360FormatError, A360ListMovedError, A360RequestError
-from airflow_provider_a360.api.paging import READINGS, Listing, Page, TotalMeaning
+from airflow_provider_a360.api.paging import READINGS, Listing
+from airflow_provider_a360.api.reading import Page, TotalMeaning
 
 MOST_FETCHES = 3_000
 

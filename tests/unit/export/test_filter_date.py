@@ -138,21 +138,21 @@ def of(*pairs):
     [
         (of((3, 1), (2, 2), (1, 0)), "newest first"),
         (of((1, 0), (2, 2), (3, 1)), "oldest first"),
-        (of((3, 2), (2, 1), (1, 0)), ""),
-        (of((1, 0), (2, 1), (3, 2)), ""),
-        (of((1, 2), (3, 1), (2, 0)), ""),
-        (of((1, 0), (3, 2), (2, 1)), ""),
+        (of((3, 2), (2, 1), (1, 0)), "by either date"),
+        (of((1, 0), (2, 1), (3, 2)), "by either date"),
+        (of((1, 2), (3, 1), (2, 0)), "by another date"),
+        (of((1, 0), (3, 2), (2, 1)), "by another date"),
         (of((3, 1), (3, 2), (2, 0)), "newest first"),
         (of((2, 0), (3, 2), (3, 1)), "oldest first"),
-        (of((3, None), (2, None)), ""),
+        (of((3, None), (2, None)), "by either date"),
         # Without its start, a row's own date stands for it.
         (of((3, 1), (2, None)), "newest first"),
         (of((2, None), (3, 1)), "oldest first"),
-        (of((3, 2), (2, None)), ""),
-        (of((2, None), (3, 2)), ""),
-        (of((2, 2)), ""),
-        ([], ""),
+        (of((3, 2), (2, None)), "by either date"),
+        (of((2, None), (3, 2)), "by either date"),
+        (of((2, 2)), "by either date"),
+        ([], "by either date"),
     ],
 )
-def test_an_order_is_named_only_where_the_starts_do_not_have_it_too(rows, order):
+def test_an_order_is_that_of_conversion_only_where_the_starts_do_not_have_it_too(rows, order):
     assert order_of_conversion(rows) == order

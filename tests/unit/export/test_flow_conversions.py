@@ -10,7 +10,8 @@ import pytest
 from airflow_provider_a360.api.client import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ForbiddenError, A360RequestError
-from airflow_provider_a360.api.paging import Listing, Page
+from airflow_provider_a360.api.paging import Listing
+from airflow_provider_a360.api.reading import Page
 from airflow_provider_a360.api.records import Conversion, ConversionCount, ConversionTotals
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.export.conversions import Conversions
@@ -470,14 +471,19 @@ def test_without_an_order_as_many_pages_are_looked_at_as_the_days_have(at_once):
     assert "(goal and maintrigger) could not be proven" in note
 
 
-def test_no_more_than_ten_pages_are_looked_at():
+def by_neither(one):
+    return one.conversion_id * 7919 % 1009
+
+
+def test_without_any_order_a_run_looks_through_fifty_pages_and_no_more():
     rows = every(HOUR, MIDNIGHT - 40 * DAY, MIDNIGHT + DAY, MINUTE)
-    rows += every(5 * MINUTE, MIDNIGHT - DAY, MIDNIGHT, MINUTE, number=2000)
-    client = Client(rows, order=by_start, refused=(ONE_DAY,))
-    findings = read(client)[1]
-    assert client.fetched.count(WIDE) > 20
-    assert client.fetched.count(BEFORE) == 10 + 1
-    assert len(findings.notes) == 1
+    client, filter_date = Client(rows, order=by_neither), FilterDate(KINDS)
+    for flow, fetched in ((1, 51), (2, 1)):
+        reader = FlowConversions(client, flow, ONE_DAY, Selection(), filter_date)
+        findings, before = Findings(), client.fetched.count(BEFORE)
+        list(reader.open().rows(findings))
+        assert client.fetched.count(BEFORE) - before == fetched
+        assert len(findings.notes) == 1
 
 
 @pytest.mark.parametrize(("pages", "settled"), [(1, True), (2, True), (3, True), (4, False)])

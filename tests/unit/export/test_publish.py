@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +18,6 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360ForbiddenError
-from airflow_provider_a360.api.parallel import beside
 from airflow_provider_a360.export import publish
 from airflow_provider_a360.export.conversions import Conversions
 from airflow_provider_a360.export.element_stats import ElementStatistics
@@ -157,14 +157,16 @@ def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
 def test_a_question_that_has_answered_itself_does_not_hold_up_an_export_that_is_done(serve):
     class Curious(Conversions):
         def batches(self, client, *args, **kwargs):
-            beside(lambda: client.flow(example.EMPTY_FLOW))
+            pool.submit(client.flow, example.EMPTY_FLOW)
             return super().batches(client, *args, **kwargs)
 
     export = serve()
     busy = {"status": 503, "headers": {"Retry-After": "50"}}
     export.sandbox.answer_next(f"/a360/autoresponders/{example.EMPTY_FLOW}", times=100, **busy)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="a360")
     with threads_ending():
         assert export(Curious(), YESTERDAY, flows=[example.MAIN_FLOW])["rows"]
+        pool.shutdown(wait=False)
 
 
 def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):
