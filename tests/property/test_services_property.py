@@ -162,8 +162,11 @@ def key(row):
 
 
 def can_be_told(knobs):
-    """Whether anything shows that rows are missing: a total that is too low, and says as many as have come, doesn't."""
-    return knobs["total"] != "low" or not (knobs["served_rows"] or knobs["most_offset"] or knobs["drop_rows"])
+    """Whether anything shows that rows are missing. A total that is too low, and says as many as have come, doesn't; nor
+    does a first page that is empty and has a total of 0, because it counts the page and all rows of the page are dropped.
+    """
+    kept_back = knobs["served_rows"] or knobs["most_offset"] or knobs["drop_rows"]
+    return not (knobs["total"] == "low" and kept_back) and not (knobs["total"] == "page" and knobs["drop_rows"])
 
 
 def is_readable(knobs):
