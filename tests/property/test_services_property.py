@@ -162,8 +162,8 @@ def key(row):
 
 
 def can_be_told(knobs):
-    """Whether anything shows that rows are missing. A total that is too low, and says as many as have come, doesn't; nor
-    does a first page that is empty and has a total of 0, because it counts the page and all rows of the page are dropped.
+    """Whether anything shows that rows are missing. A total that is too low, and says as many as have come, doesn't.
+    Nor does a total of 0 on an empty first page: it counts the page, and all of the page's rows are dropped.
     """
     kept_back = knobs["served_rows"] or knobs["most_offset"] or knobs["drop_rows"]
     return not (knobs["total"] == "low" and kept_back) and not (knobs["total"] == "page" and knobs["drop_rows"])
