@@ -87,7 +87,8 @@ class Listing(Generic[T]):
                 new = reading.new if found is self.seen else add_new(page.ids, self.seen)
                 yield list(itertools.compress(page.rows, new))
             if reading.is_whole:
-                self.total_is_confirmed = reading.total_is_confirmed
+                # An empty reading behind one with rows confirms nothing.
+                self.total_is_confirmed = reading.total_is_confirmed and len(reading.found) == len(self.seen)
                 return
             previous, outcome = outcome, reading.outcome
             if outcome == previous and self._is_all_there_is(outcome, reading.refusal):
