@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_a360.api.errors import A360FormatError, A360ListMovedError, A360RequestError
 from airflow_provider_a360.api.paging import READINGS, Listing
-from airflow_provider_a360.api.reading import Page, TotalMeaning
+from airflow_provider_a360.api.reading import Page, Reading, TotalMeaning
 
 MOST_FETCHES = 3_000
 
@@ -463,6 +463,50 @@ def test_a_total_that_grew_with_the_list_is_confirmed_without_the_rows_that_are_
     assert service.fetches < 7
 
 
-def test_a_list_that_fits_on_a_page_is_whole_though_the_offset_is_ignored():
-    service = Service(rows_of(10), ignores_offset=True)
-    assert read(service, 10) == (rows_of(10), False)
+@pytest.mark.parametrize("total", ["right", None])
+@pytest.mark.parametrize("length", [1, 2, 5, 9, 10])
+def test_a_list_that_fits_on_a_page_is_whole_though_the_offset_is_ignored(length, total):
+    service = Service(rows_of(length), total=total, ignores_offset=True)
+    # Without a total, a full page may hide that there are more.
+    assert read(service, 10) == (rows_of(length), length == 10 and total is None)
+
+
+def test_rows_that_any_reading_brought_are_not_missing():
+    """The first reading lacks one row, the others another."""
+    service = Service(rows_of(30), total=30, dropped=frozenset([25]))
+
+    def fetch(offset, limit):
+        if service.fetches and offset == 0:
+            service.dropped = frozenset([15])
+        return service.fetch(offset, limit)
+
+    rows = Listing(fetch, name="The list", page_size=10)
+    assert sorted(rows) == sorted(rows_of(30))
+    assert rows.shortfall is None
+
+
+def test_a_gap_is_crossed_in_steps_of_the_longest_page_not_of_the_one_asked_for():
+    service = Service(rows_of(60), cap=5, dropped=frozenset(range(40, 54)))
+    assert read(service, 20) == ([row for row in rows_of(60) if row not in service.dropped], False)
+
+
+def test_offsets_are_told_ahead_as_long_as_pages_are_alike():
+    for total, last in ((100, 90), (101, 99), (102, 99)):
+        reading = Reading("The list", 10, set(), TotalMeaning())
+        reading.take(Page(rows_of(10), rows_of(10), total))
+        assert reading.ahead() == range(9, total - 1, 9)
+        assert reading.ahead()[-1] == last
+    alike, short = list(range(10, 0, -1)), [1, 0, -1, -2]
+    reading.take(Page(short, short, total))
+    assert alike[-1] == short[0]
+    assert (reading.offset, reading.ahead()) == (12, range(12, 13))
+    again = [-2, -3, -4, -5]
+    reading.take(Page(again, again, total))
+    assert reading.ahead() == range(15, total - 1, 3)
+    assert Reading("The list", 10, set(), TotalMeaning()).ahead() == range(1)
+
+
+def test_no_offset_is_told_ahead_where_no_total_tells_the_end():
+    reading = Reading("The list", 10, set(), TotalMeaning())
+    reading.take(Page(rows_of(10), rows_of(10), None))
+    assert reading.ahead() == range(9, 10)
