@@ -19,30 +19,34 @@ T = TypeVar("T")
 
 
 class Shortfall(NamedTuple):
-    """A list whose total promises more rows than can be read."""
+    """A list of which the service seems to keep rows back, twice alike."""
 
     found: int
-    total: int
+    total: int | None
+    """How many rows its total promises; None where the list has no total that can be relied on."""
 
 
 class Listing(Generic[T]):
     """A list as a stream of rows: the first page is read at once, the others while it is iterated. Each row comes once.
 
-    When is a list complete? When as many distinct rows have come as its total says or, without a total, when a page
-    comes empty. A page shorter than asked for is only short.
+    When is a list complete? When as many distinct rows have come as its total says (less those added meanwhile) or,
+    without a total, when a page comes empty. A page shorter than asked for is only short.
 
     What if it changes meanwhile? Each page begins with the last row of the page before it. Where that row is missing,
     rows were removed and later ones moved up unread. Then, and when fewer rows came than the total says, the list is
-    read again, and the rows that were missed are added. Two readings that agree show that the list stands still: its
-    rows are kept, and `shortfall` says what is missing.
+    read again, and the rows that were missed are added. Two readings that agree are taken for all there is to get:
+    the rows are kept, and `shortfall` says what may be missing.
+
+    Iterate it once.
 
     :param fetch: returns the page from an offset on, with at most so many rows.
     :param name: what is listed, for messages.
     :param page_size: how many rows to ask for.
     :param at_once: how many pages to ask for side by side.
     :param meaning: what is known of the totals of such lists.
-    :raises A360FormatError: if the first page is empty, but not by its total.
+    :raises A360FormatError: if the first page is empty although the total is not 0.
     :raises A360ListMovedError: while it is iterated, if no reading was complete, or if the list never ends.
+    :raises A360RequestError: while it is iterated, if the service refuses an offset below the list's end.
     """
 
     def __init__(
@@ -64,9 +68,9 @@ class Listing(Generic[T]):
         self.seen: set[Hashable] = set()
         """The ids of the rows that have come."""
         self.shortfall: Shortfall | None = None
-        """Set at the end, where the total promises more rows than there are."""
+        """Set at the end, where rows may be missing."""
         self.total_is_confirmed = False
-        """Whether, at the end, as many rows have come as the total says."""
+        """Whether, at the end, as many rows have come as a total says that is known to count the list."""
 
     def __iter__(self) -> Iterator[T]:
         return itertools.chain.from_iterable(self.pages())
@@ -81,7 +85,7 @@ class Listing(Generic[T]):
         outcome: Outcome | None = None
         for attempt in range(1, READINGS + 1):
             found = self.seen if attempt == 1 else set()
-            reading = Reading(self._name, self._size, found, self._meaning)
+            reading = Reading(self._name, self._size, found, self._meaning, again=bool(self.seen))
             # Read side by side, a page may be older than the one before it. A list that changes is read in order.
             for page in self._read(reading, first, (at_once or self._at_once) if attempt == 1 else 1):
                 new = reading.new if found is self.seen else add_new(page.ids, self.seen)
@@ -91,14 +95,14 @@ class Listing(Generic[T]):
                 self.total_is_confirmed = reading.total_is_confirmed and len(reading.found) == len(self.seen)
                 return
             previous, outcome = outcome, reading.outcome
-            if outcome == previous and self._is_all_there_is(outcome, reading.refusal):
+            if outcome == previous and self._accepts(outcome, reading.refusal):
                 return
             log.info("%s: attempt %d %s.", self._name, attempt, outcome)
             if attempt < READINGS:
                 first = self._page(0)
         raise A360ListMovedError(
             f"{self._name} changed while it was read: attempt {READINGS} {outcome}. None of {READINGS} attempts gave a "
-            "complete list, so nothing of it was published. Run the task again when fewer contacts are on the move."
+            "complete list, so nothing of it was published. Run the task again in a quieter hour."
         )
 
     @property
@@ -112,7 +116,7 @@ class Listing(Generic[T]):
         rows, total = len(self.first.rows), self.first.total or 0
         if rows < self._size or total <= rows:
             return []
-        # One row less than a page has: a page that is full shows that more follow.
+        # Ask so that the last page has one row less than a full one: a full one shows that more follow.
         last = self._page(total - rows + 1).rows
         return last if len(last) < rows else []
 
@@ -133,13 +137,24 @@ class Listing(Generic[T]):
                 reading.take(page)
                 yield page
 
-    def _is_all_there_is(self, outcome: Outcome, refusal: A360RequestError | None) -> bool:
-        """Whether a list that was read twice with the same outcome can be taken as it is."""
-        if outcome.total is not None and outcome.found <= outcome.total:
-            if len(self.seen) < outcome.total:
-                self.shortfall = Shortfall(len(self.seen), outcome.total)
-                log.warning("%s: only %d of %d rows can be read.", self._name, *self.shortfall)
+    def _accepts(self, outcome: Outcome, refusal: A360RequestError | None) -> bool:
+        """Whether a list that was read twice with the same outcome is taken as it is.
+
+        :raises A360RequestError: if nothing but a refused offset ended it.
+        """
+        total = outcome.total if self._meaning.counts_the_list else None
+        if total is not None and outcome.found <= total:
+            if len(self.seen) >= total:
+                return True
+            self.shortfall = Shortfall(len(self.seen), total)
+            log.warning("%s: only %d of %d rows can be read.", self._name, len(self.seen), total)
             return True
-        if refusal is not None and outcome.broken:
+        if not outcome.broken:
+            return True
+        if refusal is not None:
             raise refusal
-        return outcome.broken != "moved"
+        if outcome.broken == "moved":
+            return False
+        self.shortfall = Shortfall(len(self.seen), None)
+        log.warning("%s: the service gave %d rows and then no others. There may be more.", self._name, len(self.seen))
+        return True

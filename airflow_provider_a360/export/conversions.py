@@ -24,9 +24,7 @@ from airflow_provider_a360.export.goals import check_goal
 class Conversions:
     """Each conversion of the flows on the days of their `conversion_date`, exactly once.
 
-    Neither how the service cuts a day, nor whether its filter includes the last one, nor by which of a row's dates it
-    goes, is certain. So more is asked for than is wanted, a row is taken by its own date, and where rows show that the
-    filter goes by another date, or the filter seems to hide some, the list without a filter is read instead.
+    How each flow's list is read, and why no row is lost, stands in `FlowConversions`.
     """
 
     name: ClassVar[str] = "conversions"
@@ -54,7 +52,7 @@ class Conversions:
         return f"{'-'.join(parts)}/dt={days.first}"
 
     def sort_key(self, row: Conversion) -> tuple[Any, ...]:
-        """By flow; within a flow the newest first, as the service has them."""
+        """By flow; within a flow the newest first, as the service has them. Files are sorted with the largest first."""
         return -row.flow_id, row.conversion_date, row.conversion_id, row.conversion_type or "", row.element_id or 0
 
     def outlook(self, days: Days) -> tuple[int, str]:

@@ -182,7 +182,13 @@ class Job:
 def _all_flows(client: A360Client, findings: Findings) -> list[int]:
     """Every flow of the account, in the order of their ids; asked for twice where there seem to be none."""
     for _ in range(2):
-        if flows := sorted(flow.id for flow in client.flows()):
+        listing = client.flows()
+        if flows := sorted(flow.id for flow in listing):
+            if listing.shortfall is not None:
+                findings.warn(
+                    f"The service listed {len(flows)} flows and then no others. There may be more: compare with the "
+                    "account, and give their ids as flow_ids."
+                )
             return flows
     findings.warn(
         "The account has no flows, said the service twice in a row, so the files hold no rows. If it has some, check "

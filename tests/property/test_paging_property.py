@@ -465,10 +465,44 @@ def test_a_total_that_grew_with_the_list_is_confirmed_without_the_rows_that_are_
 
 @pytest.mark.parametrize("total", ["right", None])
 @pytest.mark.parametrize("length", [1, 2, 5, 9, 10])
-def test_a_list_that_fits_on_a_page_is_whole_though_the_offset_is_ignored(length, total):
+def test_a_list_that_fits_on_a_page_comes_though_the_offset_is_ignored(length, total):
     service = Service(rows_of(length), total=total, ignores_offset=True)
-    # Without a total, a full page may hide that there are more.
-    assert read(service, 10) == (rows_of(length), length == 10 and total is None)
+    # Without a total, or with one that may count the rows of a full page, there may be more.
+    assert read(service, 10) == (rows_of(length), length == 10 or total is None)
+
+
+def test_a_page_that_is_served_for_every_offset_is_no_whole_list():
+    """Nor is any later list of that kind taken for confirmed."""
+    meaning = TotalMeaning()
+    for length in (40, 50, 41):
+        page = rows_of(length)
+        rows = Listing(lambda *_, page=page: Page(page, page, len(page)), name="It", page_size=100, meaning=meaning)
+        assert list(rows) == page
+        assert not rows.total_is_confirmed
+
+
+@pytest.mark.parametrize("total", [None, 0, 500])
+def test_an_empty_answer_to_a_second_reading_is_not_the_end_of_a_list_that_had_rows(total):
+    """The list loses a row while it is read, and is said to be empty once when it is read again."""
+    service = Service(rows_of(300), total=None if total is None else "right")
+    fetches = []
+
+    def fetch(offset, limit):
+        fetches.append(offset)
+        if len(fetches) == 3:
+            service.rows.pop(0)
+        if offset == 0 and fetches.count(0) == 2:
+            return Page([], [], total)
+        return service.fetch(offset, limit)
+
+    rows = Listing(fetch, name="The list", page_size=100)
+    assert set(rows) >= service.stood - {300}
+    assert len(fetches) < 80
+
+
+def test_a_long_list_whose_totals_count_the_rows_of_a_page_is_read_to_its_end():
+    service = Service(rows_of(2_400), total="page")
+    assert read(service, 2) == (rows_of(2_400), False)
 
 
 def test_rows_that_any_reading_brought_are_not_missing():

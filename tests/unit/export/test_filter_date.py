@@ -32,7 +32,7 @@ def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(conv
     filter_date = seen(row(converted))
     assert filter_date.disproven == disproven
     assert filter_date.unproven == ["goal", "maintrigger"]
-    assert not filter_date.was_proven_before
+    assert not filter_date.disproven_after_proof
 
 
 @pytest.mark.parametrize(
@@ -77,20 +77,20 @@ def test_each_kind_is_proven_by_its_own_rows():
 
 def test_a_kind_that_nobody_expected_has_to_be_proven_too():
     filter_date = seen(row(LOW, LOW, "bonus"), row(LOW, LOW - 2 * DAY, "goal"), row(LOW, LOW, None), kinds=["goal"])
-    assert filter_date.unproven == ["None", "bonus"]
+    assert filter_date.unproven == ["bonus", "without a kind"]
     filter_date.observe([row(LOW, LOW - 2 * DAY, "bonus"), row(LOW, LOW - 2 * DAY, None)], LOW, HIGH)
     assert filter_date.unproven == []
 
 
-def test_only_what_was_proven_before_it_was_disproven_may_have_cost_rows():
+def test_only_what_disproven_after_proof_it_was_disproven_may_have_cost_rows():
     goal, start = row(LOW, LOW - 2 * DAY, "goal"), row(HIGH, LOW, "maintrigger")
-    assert not seen(goal, start).was_proven_before
-    assert seen(goal, row(HIGH, LOW, "goal")).was_proven_before
+    assert not seen(goal, start).disproven_after_proof
+    assert seen(goal, row(HIGH, LOW, "goal")).disproven_after_proof
     # It was known by then: flows read after it were read whole.
-    assert not seen(start, goal, row(HIGH, LOW, "goal")).was_proven_before
+    assert not seen(start, goal, row(HIGH, LOW, "goal")).disproven_after_proof
     filter_date = seen(goal, row(HIGH, LOW, "goal"))
     filter_date.observe([row(HIGH, LOW, "maintrigger")], LOW, HIGH)
-    assert filter_date.was_proven_before
+    assert filter_date.disproven_after_proof
 
 
 BEGIN, END = midnight(FIRST), midnight(FIRST) + 2 * DAY
@@ -138,20 +138,23 @@ def of(*pairs):
     [
         (of((3, 1), (2, 2), (1, 0)), "newest first"),
         (of((1, 0), (2, 2), (3, 1)), "oldest first"),
-        (of((3, 2), (2, 1), (1, 0)), "by either date"),
-        (of((1, 0), (2, 1), (3, 2)), "by either date"),
-        (of((1, 2), (3, 1), (2, 0)), "by another date"),
-        (of((1, 0), (3, 2), (2, 1)), "by another date"),
         (of((3, 1), (3, 2), (2, 0)), "newest first"),
         (of((2, 0), (3, 2), (3, 1)), "oldest first"),
-        (of((3, None), (2, None)), "by either date"),
+        (of((1, 2), (3, 1), (2, 0)), "unordered"),
+        (of((1, 0), (3, 2), (2, 1)), "unordered"),
+        # In an order of the starts as well, in either direction.
+        (of((3, 2), (2, 1), (1, 0)), "ambiguous"),
+        (of((3, 0), (2, 1), (1, 1)), "ambiguous"),
+        (of((1, 0), (2, 1), (3, 2)), "ambiguous"),
+        (of((1, 1), (2, 0), (3, 0)), "ambiguous"),
+        # All at one moment.
+        (of((3, 1), (3, 2), (3, 0)), "ambiguous"),
         # Without its start, a row's own date stands for it.
-        (of((3, 1), (2, None)), "newest first"),
-        (of((2, None), (3, 1)), "oldest first"),
-        (of((3, 2), (2, None)), "by either date"),
-        (of((2, None), (3, 2)), "by either date"),
-        (of((2, 2)), "by either date"),
-        ([], "by either date"),
+        (of((4, 1), (3, None), (2, 0)), "newest first"),
+        (of((2, 0), (3, None), (4, 1)), "oldest first"),
+        (of((3, None), (2, None)), "ambiguous"),
+        (of((2, 2)), "ambiguous"),
+        ([], "ambiguous"),
     ],
 )
 def test_an_order_is_that_of_conversion_only_where_the_starts_do_not_have_it_too(rows, order):
