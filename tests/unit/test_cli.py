@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from tenacity import wait_fixed
 
 from airflow_provider_a360 import cli_account
-from airflow_provider_a360.api import transport
+from airflow_provider_a360.api import account, transport
 from airflow_provider_a360.cli import airflow_commands, main
 from airflow_provider_a360.hooks import a360
 from airflow_provider_a360.hooks.a360 import A360Hook
@@ -34,7 +34,7 @@ SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
 
 @pytest.fixture(autouse=True)
 def _of_its_own(monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
     monkeypatch.setattr(a360, "PATIENCE", 0.05)
     monkeypatch.setattr(cli_account, "PATIENCE", 0.05)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from airflow.providers.common.compat.sdk import Connection, redact
 
-from airflow_provider_a360.api import transport
+from airflow_provider_a360.api import account
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError
 from airflow_provider_a360.api.settings import Settings
@@ -230,7 +230,7 @@ def test_the_hooks_words_are_those_of_the_provider_info():
 
 
 def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     before = len(sandbox.requests)
     hook = connect(sandbox.connection_uri)
     client = hook.get_conn()
@@ -243,7 +243,7 @@ def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
 
 
 def test_airflow_masks_each_token(connect, sandbox, monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     hook = connect(sandbox.connection_uri)
     client = hook.get_conn()
     for _ in range(2):
