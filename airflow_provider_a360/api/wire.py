@@ -39,7 +39,7 @@ class Wire(HTTPAdapter):
         try:
             request = session.prepare_request(requests.Request("GET", settings.base_url))
             pool = self.get_connection_with_tls_context(request, verify, proxies)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, TypeError):
             # Not shown: a proxy's URL may hold a password.
             raise A360ConfigError(
                 "The base URL or the proxy is not a valid URL: see the connection's host and the environment "
