@@ -84,7 +84,7 @@ def test_a_secret_typed_as_host_is_not_shown(monkeypatch, secret, form):
         shown.append(repr(settings))
         A360Client(settings, deadline=0.01).flows()
 
-    with pytest.raises((A360ConfigError, A360TransientError), match="[Tt]he connection's host") as told:
+    with pytest.raises((A360ConfigError, A360TransientError), match=r"[Tt]he connection's host") as told:
         ask()
     assert secret not in f"{shown}{told.value}"
 
