@@ -285,7 +285,7 @@ class Bench:
                 env=self.home.connected(server.url, LIMIT), stdout=subprocess.PIPE, text=True, check=True,
             )  # fmt: skip
             seen = server.seen()
-        said = json.loads(ended.stdout.splitlines()[-1])
+        said = told(ended.stdout)
         if said["ended"]:
             raise FailedError(f"{said['ended']} of the triggers ended, though no queue drained.")
         longest = said["longest_holds"]
@@ -311,7 +311,7 @@ class Bench:
                 env={**self.home.env, **accounts}, stdout=subprocess.PIPE, text=True, check=True,
             )  # fmt: skip
             of_live, of_limited = live.seen(), limited.seen()
-        longest = json.loads(ended.stdout.splitlines()[-1])["longest_holds"]
+        longest = told(ended.stdout)["longest_holds"]
         self.target(
             f"{3 * count} sensors of three accounts, one dead, one at its limit",
             f"the live one's polls come each {interval} s (a tenth more at most), loop never held more than 50 ms",
@@ -350,6 +350,11 @@ def check(order: Order, rows: int) -> None:
     )
     if ended.returncode:
         raise FailedError(ended.stderr[-2000:])
+
+
+def told(printed: str) -> dict:
+    """What a process has printed as JSON; Airflow's log may print lines of its own around it."""
+    return next(json.loads(line) for line in reversed(printed.splitlines()) if line.startswith('{"'))
 
 
 def median(found: list[dict]) -> dict:
