@@ -13,6 +13,16 @@ MODES = {"poked": "mode='poke'", "rescheduled": "mode='reschedule'", "deferred":
 SECOND = "the-second-secret-of-ours"
 
 
+class Either(str):
+    """The old secret, or the new one."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        return str(other) in (str(self), SECOND)
+
+
 def test_waits_go_on_with_the_key_that_was_saved(tmp_path, home, sandboxes, monkeypatch):
     now = [NOW]
     sandbox = sandboxes.start(Account.generate(now=NOW), clock=lambda: now[0])
@@ -37,8 +47,10 @@ def test_waits_go_on_with_the_key_that_was_saved(tmp_path, home, sandboxes, monk
             )
 
         all_polled(3)
-        monkeypatch.setattr(tokens, "CLIENT_SECRET", SECOND)
+        # A poke that is rescheduled logs in each time, so for a moment both must do.
+        monkeypatch.setattr(tokens, "CLIENT_SECRET", Either(sandbox.client_secret))
         Rest(airflow).ask("/connections/ours", "PATCH", {**fields, "password": SECOND})
+        monkeypatch.setattr(tokens, "CLIENT_SECRET", SECOND)
         sandbox.revoke_tokens()
         all_polled(2)
         now[0] += timedelta(minutes=5)
@@ -46,9 +58,9 @@ def test_waits_go_on_with_the_key_that_was_saved(tmp_path, home, sandboxes, monk
         tasks = {name: airflow.task("waits", name) for name in MODES}
         logs = {name: airflow.log("waits", name) for name in MODES}
     assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(MODES, "success")
+    # On a busy machine, Airflow itself may try a rescheduled task again ("reported that … finished with state success").
     assert (tasks["poked"].tries, tasks["deferred"].tries) == (1, 1)
-    # A poke that logs in between the two changes leaves it to the task's next try.
-    assert tasks["rescheduled"].tries <= 2
+    assert "accepted before" not in logs["rescheduled"]
     for name in ("poked", "deferred"):
         assert "the connection holds others by now" in logs[name]
     assert not [name for name, log in logs.items() if SECOND in log or sandbox.client_secret in log]
