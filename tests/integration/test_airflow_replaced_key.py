@@ -58,7 +58,7 @@ def test_waits_go_on_with_the_key_that_was_saved(tmp_path, home, sandboxes, monk
         tasks = {name: airflow.task("waits", name) for name in MODES}
         logs = {name: airflow.log("waits", name) for name in MODES}
     assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(MODES, "success")
-    # On a busy machine, Airflow itself may try a rescheduled task again ("reported that … finished with state success").
+    # On a busy machine, Airflow itself may try a rescheduled task again ("finished with state success").
     assert (tasks["poked"].tries, tasks["deferred"].tries) == (1, 1)
     assert "accepted before" not in logs["rescheduled"]
     for name in ("poked", "deferred"):
