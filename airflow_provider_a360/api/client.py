@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from operator import attrgetter
 from typing import Any, Literal
@@ -63,12 +63,27 @@ class A360Client(Calls):
     will do. Without both, a method asks for all time. Lists are streams: the first page is read at once, the others
     while they are iterated.
 
-    Every method raises A360AuthError (401), A360ForbiddenError (403), A360RequestError (400), A360TransientError
-    (after `deadline` seconds of trying) and A360FormatError; what else one raises, it says.
+    Every method raises A360AuthError (401), A360RevokedError (401 after requests that were accepted),
+    A360ForbiddenError (403), A360RequestError (400), A360TransientError (after `deadline` seconds of trying) and
+    A360FormatError; what else one raises, it says.
+
+    :param settings: the account and how to ask it.
+    :param deadline: seconds after which a call that still fails is given up.
+    :param read_again: where the settings come from. Called after a 401 that a new token doesn't cure: the client goes
+        on with what has changed of the credentials.
+    :param announce: told of each token before it is used, so that it can be masked in logs.
+    :raises A360ConfigError: for a proxy that is no URL, and for a bundle of certificates that isn't there.
     """
 
-    def __init__(self, settings: Settings, *, deadline: float = CALL_DEADLINE) -> None:
-        super().__init__(settings, deadline)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        deadline: float = CALL_DEADLINE,
+        read_again: Callable[[], Settings] | None = None,
+        announce: Callable[[str], object] | None = None,
+    ) -> None:
+        super().__init__(settings, deadline, read_again, announce)
         self._known_flows: set[int] = set()
         self._condition_path_works = False
 
