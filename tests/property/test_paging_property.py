@@ -540,6 +540,13 @@ def test_a_row_that_pages_share_makes_up_for_none_that_was_added():
     assert reading.offset is not None
 
 
+def test_rows_that_are_removed_behind_the_last_one_read_are_not_waited_for():
+    reading = _Reading("The list", 10, set(), TotalMeaning())
+    for rows, total in ((range(10), 20), (range(9, 18), 18)):
+        reading.take(Page(list(rows), list(rows), total))
+    assert reading.is_whole
+
+
 def test_without_a_total_an_empty_page_is_the_end_wherever_it_comes():
     service = Service(rows_of(50), total=None)
 
