@@ -547,6 +547,11 @@ def test_rows_that_are_removed_behind_the_last_one_read_are_not_waited_for():
     assert reading.is_whole
 
 
+@pytest.mark.parametrize(("total", "length"), [("right", 2_100), (None, 1_500)])
+def test_a_long_list_on_short_pages_is_not_given_up(total, length):
+    assert read(Service(rows_of(length), total=total, cap=2), 100) == (rows_of(length), False)
+
+
 def test_without_a_total_an_empty_page_is_the_end_wherever_it_comes():
     service = Service(rows_of(50), total=None)
 
