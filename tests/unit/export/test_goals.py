@@ -82,7 +82,7 @@ def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger,
 
 def test_a_deleted_element_of_another_type_is_no_goal(goals):
     """The service may leave `flow_type` out of account."""
-    goals.sandbox.answer_next(f"{FLOW}/total-stats", body={"flows": [{"id": 8, "af_type": "email", "executed": 1}]})
+    goals.sandbox.answer_next(f"{FLOW}/total-stats", body={"flows": [{"flow_id": 8, "type": "email", "executed": 1}]})
     with pytest.raises(A360GoalNotFoundError, match=f"Its goals are {PRESENT}"):
         check(goals, 8)
 
