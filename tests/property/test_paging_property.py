@@ -540,6 +540,83 @@ def test_offsets_are_told_ahead_as_long_as_pages_are_alike():
     assert Reading("The list", 10, set(), TotalMeaning()).ahead() == range(1)
 
 
+def test_rows_are_found_behind_two_gaps():
+    """The empty pages of the first don't make the steps of the second longer."""
+    gone = [*range(20, 90), *range(120, 190)]
+    service = Service(list(range(200)), dropped=frozenset(gone))
+    assert read(service, 10) == ([row for row in range(200) if row not in gone], False)
+
+
+def test_a_long_gap_is_crossed_as_long_as_the_total_lies_behind_it():
+    service = Service(list(range(340)), dropped=frozenset(range(10, 140)))
+    found, told = read(service, 10)
+    assert len(found) > 150
+    assert told
+
+
+def test_a_page_that_is_short_is_no_end_where_more_rows_came_than_the_total_says():
+    service = Service(rows_of(60), total=15, dropped=frozenset([22, 33]))
+    assert read(service, 10) == ([row for row in rows_of(60) if row not in service.dropped], False)
+
+
+def test_a_row_that_came_once_more_behind_a_gap_is_no_end():
+    reading = _Reading("The list", 10, set(), TotalMeaning())
+    for page in (rows_of(10), [1], [], [], [], [3, 2]):
+        reading.take(Page(page, page, 100))
+    assert reading.outcome.broken == ""
+    assert reading.offset is not None
+
+
+def test_a_row_that_pages_share_makes_up_for_none_that_was_added():
+    reading = _Reading("The list", 10, set(), TotalMeaning())
+    for rows, total in ((range(10), 20), (range(9, 19), 21), (range(18, 20), 21)):
+        reading.take(Page(list(rows), list(rows), total))
+    assert not reading.is_whole
+    assert reading.offset is not None
+
+
+def test_rows_that_are_removed_behind_the_last_one_read_are_not_waited_for():
+    reading = _Reading("The list", 10, set(), TotalMeaning())
+    for rows, total in ((range(10), 20), (range(9, 18), 18)):
+        reading.take(Page(list(rows), list(rows), total))
+    assert reading.is_whole
+
+
+@pytest.mark.parametrize(("total", "length"), [("right", 2_100), (None, 1_500)])
+def test_a_long_list_on_short_pages_is_not_given_up(total, length):
+    assert read(Service(rows_of(length), total=total, cap=2), 100) == (rows_of(length), False)
+
+
+def test_without_a_total_an_empty_page_is_the_end_wherever_it_comes():
+    service = Service(rows_of(50), total=None)
+
+    def fetch(offset, limit):
+        return Page([], []) if offset > 20 else service.fetch(offset, limit)
+
+    rows = Listing(fetch, name="The list", page_size=10)
+    assert list(rows) == rows_of(50)[:28]
+    assert not rows.total_is_confirmed
+
+
+def test_without_a_total_rows_that_are_missing_between_two_pages_are_told_though_they_always_are():
+    def fetch(offset, limit):
+        rows = rows_of(50)[offset + 15 * (offset > 0) :][:limit]
+        return Page(rows, rows)
+
+    with pytest.raises(A360ListMovedError, match="found 20 of an unknown number of rows"):
+        list(Listing(fetch, name="The list", page_size=10))
+
+
+def test_a_service_that_ignores_the_offset_is_found_out_once():
+    """No look behind the first page of its lists tells more than their totals."""
+    meaning, fetches = TotalMeaning(), []
+    for _ in range(2):
+        service = Service(rows_of(5), ignores_offset=True)
+        assert list(Listing(service.fetch, name="The list", page_size=10, meaning=meaning)) == rows_of(5)
+        fetches.append(service.fetches)
+    assert fetches[0] > fetches[1] == 1
+
+
 def test_no_offset_is_told_ahead_where_no_total_tells_the_end():
     reading = Reading("The list", 10, set(), TotalMeaning())
     reading.take(Page(rows_of(10), rows_of(10), None))

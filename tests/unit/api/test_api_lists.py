@@ -89,6 +89,16 @@ def test_a_listing_reads_its_first_page_at_once_and_the_rest_when_iterated(sandb
     assert len(asked(sandbox)) <= 4
 
 
+def test_pages_are_asked_for_side_by_side_as_far_as_the_connection_allows(sandbox):
+    sandbox.knobs.latency = 0.1
+    client = connect(sandbox, page_size=20, max_in_flight=4)
+    pages = client.conversions(example.MAIN_FLOW).pages()
+    next(pages)
+    next(pages)
+    pages.close()
+    assert 3 < len(asked(sandbox)) < 10
+
+
 def test_a_failure_in_a_later_page_ends_the_list_with_its_error(sandbox):
     client = connect(sandbox, page_size=20, max_in_flight=4)
     listing = client.conversions(example.MAIN_FLOW)

@@ -80,6 +80,13 @@ def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger,
     )
 
 
+def test_a_deleted_element_of_another_type_is_no_goal(goals):
+    """The service may leave `flow_type` out of account."""
+    goals.sandbox.answer_next(f"{FLOW}/total-stats", body={"flows": [{"flow_id": 8, "type": "email", "executed": 1}]})
+    with pytest.raises(A360GoalNotFoundError, match=f"Its goals are {PRESENT}"):
+        check(goals, 8)
+
+
 def test_a_flow_without_goals_says_so(goals):
     with pytest.raises(A360GoalNotFoundError, match=r"Flow 9 has no goal 3. It has no goals\."):
         check(goals, PRESENT, flow_id=9)
