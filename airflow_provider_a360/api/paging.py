@@ -116,9 +116,9 @@ class Listing(Generic[T]):
         rows, total = len(self.first.rows), self.first.total or 0
         if rows < self._size or total <= rows:
             return []
-        # Ask so that the last page has one row less than a full one: a full one shows that more follow.
+        # Ask so that the last page has one row less than a full one: any other number shows that it isn't the end.
         last = self._page(total - rows + 1).rows
-        return last if len(last) < rows else []
+        return last if len(last) == rows - 1 else []
 
     def _page(self, offset: int) -> Page[T]:
         return self._fetch(offset, self._size)

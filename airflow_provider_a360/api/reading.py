@@ -107,7 +107,7 @@ class Reading:
     def total_is_confirmed(self) -> bool:
         """Whether as many rows have come as a total says that is known to count the list."""
         known = self._total is not None and self._meaning.counts_the_list
-        return known and self._needed <= len(self.found) <= (self._total or 0)
+        return known and len(self.found) <= (self._total or 0)
 
     @property
     def outcome(self) -> Outcome:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from airflow_provider_a360.api.client import A360Client, conversion_identity
 from airflow_provider_a360.api.days import Days
@@ -19,6 +19,7 @@ from airflow_provider_a360.export.datasets import Findings
 from airflow_provider_a360.export.filter_date import (
     DAY,
     FilterDate,
+    Order,
     begins_and_ends_with,
     midnight,
     order_of_conversion,
@@ -48,6 +49,17 @@ class Selection:
     goal_id: int | None = None
 
 
+class _Neighbour(NamedTuple):
+    """A list next to the days, which holds none of their rows if the filter goes by `conversion_date`."""
+
+    listing: Listing[Conversion] | None
+    """None where the service refused it."""
+    low: datetime
+    high: datetime
+    days_first: Order
+    """The order in which the rows that are nearest to the days come first."""
+
+
 class FlowConversions:
     """One flow's conversions of some days.
 
@@ -74,7 +86,7 @@ class FlowConversions:
         self._selection, self._filter_date = selection, filter_date
         self._begin, self._end = midnight(days.first), midnight(days.last + DAY)
         self._seen: set[Hashable] = set()
-        self._neighbours: list[tuple[Listing[Conversion] | None, datetime, datetime]] = []
+        self._neighbours: list[_Neighbour] = []
 
     def open(self) -> Self:
         """Ask for what tells how to go on: the first page, and the first pages of the lists to look through."""
@@ -86,11 +98,12 @@ class FlowConversions:
             return self
         self._listing = self._list(self._asked)
         self._low, self._high = midnight(self._asked.first) - DAY, midnight(self._asked.last + DAY) + DAY
+        self._filter_date.observe(self._listing.first.rows, self._low, self._high)
         alone = self._days_alone()
         if alone is not None:
             self._asked, self._listing, self._low, self._high = days, alone, self._begin, self._end
-        self._filter_date.observe(self._listing.first.rows, self._low, self._high)
-        if self._filter_date.unproven:
+            self._filter_date.observe(self._listing.first.rows, self._low, self._high)
+        if self._filter_date.unproven and not self._filter_date.disproven:
             self._open_neighbours()
         return self
 
@@ -98,15 +111,15 @@ class FlowConversions:
         """Ask for the lists to look through. They reach as far as the days that were asked for, or into them."""
         alone = self._asked == self._days
         before = Days(_EARLIEST, self._days.first - (1 if alone else _WIDER) * DAY)
-        self._neighbours = [(self._try_list(before), _LONG_AGO, self._begin)]
+        self._neighbours = [_Neighbour(self._try_list(before), _LONG_AGO, self._begin, "newest first")]
         if alone:
             after = Days(self._days.last + DAY, self._days.last + _WIDER * DAY)
-            self._neighbours += [(self._try_list(after), self._end, _FAR_OFF)]
+            self._neighbours += [_Neighbour(self._try_list(after), self._end, _FAR_OFF, "oldest first")]
 
     def rows(self, findings: Findings) -> Iterator[DatedRows]:
         """Yield the rows, those of a day together where the service lists them together."""
         findings.requests_expected += self._listing.pages_ahead
-        if not (self._unfiltered or self._filter_date.disproven):
+        if not self._filter_date.disproven:
             yield from self._filtered(findings)
         if not self._filter_date.disproven:
             self._look_for_hidden_rows(findings)
@@ -163,8 +176,8 @@ class FlowConversions:
             # A kind that nobody expected has come on a later page.
             self._open_neighbours()
         settled = True
-        for listing, low, high in self._neighbours:
-            settled &= listing is not None and self._is_settled_by(listing, low, high)
+        for neighbour in self._neighbours:
+            settled &= self._is_settled_by(*neighbour)
             if self._filter_date.disproven:
                 return
         if not settled and (kinds := self._filter_date.unproven):
@@ -173,20 +186,24 @@ class FlowConversions:
                 "seen that started long before the days that were asked for. One that did may be missing from its day."
             )
 
-    def _is_settled_by(self, listing: Listing[Conversion], low: datetime, high: datetime) -> bool:
+    def _is_settled_by(
+        self, listing: Listing[Conversion] | None, low: datetime, high: datetime, days_first: Order
+    ) -> bool:
         """Look through a list that should hold no row of the days; return whether that settles the matter.
 
-        In the order of `conversion_date`, the page with the newest rows is enough. Otherwise each page is looked at, as
-        far as the run may; in an ambiguous order, no more of them than the days themselves have.
+        In the order of `conversion_date`, the page that lies next to the days is enough. Otherwise each page is looked
+        at, as far as the run may; in an ambiguous order, no more of them than the days themselves have.
         """
+        if listing is None:
+            return False
         order = order_of_conversion(listing.first.rows)
         most = 1 + self._listing.pages_ahead if order == "ambiguous" else None
         try:
             for number, page in enumerate(listing.pages(at_once=1)):
                 self._filter_date.observe(page, low, high)
-                if self._filter_date.disproven or order == "newest first":
+                if self._filter_date.disproven or order == days_first:
                     return True
-                if order == "oldest first" and listing.pages_ahead and (last := listing.last_page()):
+                if order in ("newest first", "oldest first") and (last := listing.last_page()):
                     self._filter_date.observe(last, low, high)
                     return True
                 is_only_page = number == 0 and not listing.pages_ahead

@@ -560,7 +560,7 @@ def test_a_page_that_is_short_is_no_end_where_more_rows_came_than_the_total_says
 
 
 def test_a_row_that_came_once_more_behind_a_gap_is_no_end():
-    reading = _Reading("The list", 10, set(), TotalMeaning())
+    reading = Reading("The list", 10, set(), TotalMeaning())
     for page in (rows_of(10), [1], [], [], [], [3, 2]):
         reading.take(Page(page, page, 100))
     assert reading.outcome.broken == ""
@@ -568,7 +568,7 @@ def test_a_row_that_came_once_more_behind_a_gap_is_no_end():
 
 
 def test_a_row_that_pages_share_makes_up_for_none_that_was_added():
-    reading = _Reading("The list", 10, set(), TotalMeaning())
+    reading = Reading("The list", 10, set(), TotalMeaning())
     for rows, total in ((range(10), 20), (range(9, 19), 21), (range(18, 20), 21)):
         reading.take(Page(list(rows), list(rows), total))
     assert not reading.is_whole
@@ -576,7 +576,7 @@ def test_a_row_that_pages_share_makes_up_for_none_that_was_added():
 
 
 def test_rows_that_are_removed_behind_the_last_one_read_are_not_waited_for():
-    reading = _Reading("The list", 10, set(), TotalMeaning())
+    reading = Reading("The list", 10, set(), TotalMeaning())
     for rows, total in ((range(10), 20), (range(9, 18), 18)):
         reading.take(Page(list(rows), list(rows), total))
     assert reading.is_whole

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360TransientError
+from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360RevokedError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.export.datasets import Everything, Findings
 from airflow_provider_a360.export.element_stats import ElementStatistics
@@ -131,7 +131,7 @@ def test_what_only_improves_the_rows_never_fails_the_export(hasty, caplog, path,
 def test_a_401_fails_the_export_whatever_was_asked(serve, path):
     export = serve()
     export.sandbox.answer_next(FLOW + path, status=401, times=99)
-    with pytest.raises(A360AuthError):
+    with pytest.raises((A360AuthError, A360RevokedError)):
         export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW])
     assert export.tree() == {}
 

@@ -102,7 +102,7 @@ def test_an_unknown_flow_is_named_before_the_goal(goals):
 def test_a_check_that_is_refused_is_noted_and_fails_nothing(goals, caplog, path, status):
     goals.sandbox.answer_next(path, status=status, body=NO)
     (note,), _ = check(goals, STRANGE)
-    assert note.startswith("Flow 1 doesn't show goal 6, and whether it was deleted could not be asked (GET ")
+    assert note.startswith("Whether flow 1 has goal 6, or had it, could not be asked (GET ")
     assert f"{status} No" in note
     assert note in caplog.text
 
