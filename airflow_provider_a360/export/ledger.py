@@ -97,7 +97,7 @@ class Ledger:
         ]
         if without_data := findings.without_data - known.without_data:
             learnt.append({"without_data": without_data})
-        self._add([*learnt, [(file["rows"], file["size"]) for file in files]], findings)
+        self._add([*learnt, [[file["rows"], file["size"]] for file in files]], findings)
 
     def _add(self, entries: Iterable[Any], findings: Findings) -> None:
         self._written = Findings(list(findings.skipped), findings.without_data, notes=list(findings.notes))

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
+from pydantic import JsonValue, TypeAdapter
 
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ForbiddenError
@@ -25,6 +26,10 @@ YESTERDAY = date(2026, 11, 19)
 DAYS = Days(YESTERDAY - timedelta(days=1), YESTERDAY)
 
 
+JSON = TypeAdapter(JsonValue)
+"""What Airflow takes for a value: no tuples, for one."""
+
+
 class Store:
     """What Airflow's task state store offers, with values as they come back from it."""
 
@@ -39,7 +44,7 @@ class Store:
     def set(self, key, value):
         if key == self.full_at:
             raise MemoryError
-        self.values[key] = json.dumps(value)
+        self.values[key] = json.dumps(JSON.validate_python(value))
 
 
 @pytest.fixture
