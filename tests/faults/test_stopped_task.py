@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from faults_airflow import DAYS
@@ -21,7 +20,7 @@ class Stopped:
         pid = running.process(name)
         stop(running, run, pid)
         heard = time.monotonic()
-        running.airflow.until(lambda: not Path(f"/proc/{pid}").exists(), 30)
+        running.airflow.until(lambda: pid not in running.airflow._session(), 30)
         self.seconds = time.monotonic() - heard
         self.files = running.files(name)
         self.staged = set(running.staged()) - self._staged_before
