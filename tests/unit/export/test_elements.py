@@ -10,7 +10,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360RevokedError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.export.datasets import Everything, Findings
+from airflow_provider_a360.export.datasets import Everything, Findings, Part
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
@@ -142,7 +142,9 @@ def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serv
     client = export.client()
     client.unwanted.set()
     with pytest.raises(A360TransientError):
-        next(ElementStatistics().batches(client, [[example.MAIN_FLOW]], Days(YESTERDAY, YESTERDAY), Findings()))
+        next(
+            ElementStatistics().batches(client, [Part((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Findings())
+        )
     assert "did not tell" not in caplog.text
 
 
@@ -222,7 +224,8 @@ class WatchedList(list):
 def test_findings_are_changed_by_the_reading_thread_only(serve):
     export = serve(Account([flow_of(Element(5, "whatsapp", LONG_AGO), Element(6, "sms", LONG_AGO))]))
     findings = Watched(skipped=WatchedList(), notes=WatchedList())
-    (batch,) = ElementStatistics().batches(export.client(), [Everything([1])], Days(YESTERDAY, YESTERDAY), findings)
+    part = Part(Everything([1]), [Days(YESTERDAY, YESTERDAY)])
+    (batch,) = ElementStatistics().batches(export.client(), [part], findings)
     assert [row.element_id for _, rows in batch.rows for row in rows] == [6]
     assert [one["element_id"] for one in findings.skipped] == [5]
 

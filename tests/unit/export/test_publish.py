@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -18,7 +19,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360ForbiddenError
-from airflow_provider_a360.export import publish
+from airflow_provider_a360.export import formats, publish, stage
 from airflow_provider_a360.export.conversions import Conversions
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
@@ -53,6 +54,64 @@ def test_a_file_lands_below_the_folder_and_replaces_what_is_there(tmp_path, fini
     destination.publish(finished, "conversions/dt=2026-11-19/all.jsonl")
     assert target.read_text() == "newer"
     assert [path.name for path in target.parent.iterdir()] == ["all.jsonl"]
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o002, 0o077])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_only_the_finished_file_is_open_to_others_as_far_as_the_umask_says(tmp_path, finished, monkeypatch, umask):
+    while_written = []
+
+    def copy(source, out, copy=publish.shutil.copyfileobj):
+        while_written.append(mode(Path(out.name)))
+        copy(source, out)
+
+    monkeypatch.setattr(publish.shutil, "copyfileobj", copy)
+    for _ in range(2):
+        Destination(str(tmp_path / "lake")).publish(finished, "all.jsonl")
+        assert mode(tmp_path / "lake/all.jsonl") == 0o666 & ~umask
+    assert while_written == [0o600, 0o600]
+
+
+def test_a_disk_that_knows_no_permissions_is_written_to_all_the_same(tmp_path, finished, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refused)
+    Destination(str(tmp_path / "lake")).publish(finished, "all.jsonl")
+    assert (tmp_path / "lake/all.jsonl").read_text() == "new"
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "csv.gz", "parquet"])
+def test_staged_rows_are_nobody_elses(export, monkeypatch, tmp_path, file_format, umask):
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(staging))
+    monkeypatch.setattr("airflow_provider_a360.export.stage._SORTED_AT_ONCE", 3)
+    found = {}
+
+    def look(*_, **__):
+        for path in staging.rglob("*"):
+            found.setdefault(mode(path), set()).add(path.suffix)
+
+    def looking(owner, name):
+        original = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, **kwargs: (original(*args, **kwargs), look())[0])
+
+    looking(formats, "write")
+    looking(stage.heapq, "merge")
+    monkeypatch.setattr(Conversions, "sort_key", lambda _, row: (-row.conversion_id,))
+    export(Conversions(), YESTERDAY, file_format=file_format)
+    assert found.keys() == {0o700, 0o600}
+    assert {".0", ".1", f".{file_format.rpartition('.')[2]}"} <= found[0o600]
 
 
 def test_a_folder_may_be_a_uri_relative_or_below_home(tmp_path, finished, monkeypatch):
