@@ -165,8 +165,8 @@ def can_be_told(knobs):
     """Whether anything shows that rows are missing. A total that is too low, and says as many as have come, doesn't.
     Nor does a total of 0 on an empty first page: it counts the page, and all of the page's rows are dropped.
     """
-    kept_back = knobs["served_rows"] or knobs["most_offset"] or knobs["drop_rows"]
-    return not (knobs["total"] == "low" and kept_back) and not (knobs["total"] == "page" and knobs["drop_rows"])
+    cut_short = any(knobs[name] for name in ("served_rows", "most_offset", "drop_rows", "page_cap"))
+    return not (knobs["total"] == "low" and cut_short) and not (knobs["total"] == "page" and knobs["drop_rows"])
 
 
 def is_readable(knobs):
@@ -192,7 +192,7 @@ def test_each_conversion_once_or_an_error_or_a_note(
 ):
     knobs = {**lists, **filters, **moves}
     if not can_be_told(knobs):
-        knobs |= {"served_rows": 0, "most_offset": 0, "drop_rows": 0.0}
+        knobs |= {"served_rows": 0, "most_offset": 0, "drop_rows": 0.0, "page_cap": 0}
     account = account_of(flows)
     before = {id(row) for flow in account.flows for row in flow.conversions}
     last_day = NOW.date() - last * DAY
