@@ -170,7 +170,7 @@ def can_be_told(knobs):
 
 
 def conversions_of(account, day, kind, knobs, before):
-    """The rows of a day's file, each with its flow: those that must be there, and those that may be, for they were there
+    """The rows of a day's file, each with its flow: those that must be there, and those that may be, as they were there
     at some time.
     """
     must, may = {}, {}

@@ -662,7 +662,7 @@ def test_a_run_has_to_prove_the_filter_of_the_kinds_it_exports(dataset, kinds, m
     client = Client([], refused=(BEFORE,))
     client.settings = Settings(secret="s", max_in_flight=4)
     findings = Findings()
-    for batch in dataset.batches(client, [[1], [2]], ONE_DAY, findings):
+    for batch in dataset.batches(client, dataset.plan([[1], [2]], ONE_DAY), findings):
         assert list(batch.rows) == []
     (note,) = findings.notes
     assert f"({kinds}) could not be proven" in note
