@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
@@ -84,7 +85,7 @@ class _A360ExportOperator(BaseOperator):
             hook = A360Hook(self.a360_conn_id)
             job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
             ledger = Ledger()
-            if (store := context.get("task_state_store")) is not None:
+            if (store := airflow_compat.task_state_store(context)) is not None:
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
                 how = [context["ti"].max_tries, *(getattr(self, name) for name in self.template_fields)]
                 ledger = Ledger(store, str(how))
