@@ -55,13 +55,33 @@ def test_a_file_lands_below_the_folder_and_replaces_what_is_there(tmp_path, fini
     assert [path.name for path in target.parent.iterdir()] == ["all.jsonl"]
 
 
-def test_a_folder_may_be_a_uri_relative_or_below_home(tmp_path, finished, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_folder_may_be_a_uri_or_below_home(tmp_path, finished, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for folder in (f"file://{tmp_path}/uri", "relative/lake", "~/lake"):
+    for folder in (f"file://{tmp_path}/uri", "~/lake"):
         Destination(folder).publish(finished, "all.jsonl")
-    for folder in ("uri", "relative/lake", "home/lake"):
+    for folder in ("uri", "home/lake"):
         assert (tmp_path / folder / "all.jsonl").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "lake", "./lake", "file://lake", "local://lake", "~nobody-of-that-name/lake",
+        "/data/../etc", "..", "s3://bucket/../other", "file:///data/..", "~/../lake",
+    ],
+)  # fmt: skip
+def test_a_folder_that_would_be_another_elsewhere_is_refused(folder):
+    with pytest.raises(A360ConfigError, match=re.escape(f"destination is {folder!r}; give a folder")):
+        Destination(folder)
+
+
+@pytest.mark.parametrize(
+    "folder", ["s3://key:hush-hush@bucket/a360", "file://us:hush-hush@/data", "simplecache::ftp://us:hush-hush@host/b"]
+)
+def test_credentials_in_a_destination_are_refused_and_not_repeated(folder):
+    with pytest.raises(A360ConfigError, match="destination holds credentials") as caught:
+        Destination(folder)
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("folder", ["", "  ", "None", None])
