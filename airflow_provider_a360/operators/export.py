@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    Asset,
+    AssetAlias,
+    BaseOperator,
+)
 
 from airflow_provider_a360 import airflow_compat
-from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
+from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360Error, of_connection
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_a360.export.datasets import Dataset
     from airflow_provider_a360.export.job import Manifest
     from airflow_provider_a360.hooks.a360 import A360Hook
+
+log = logging.getLogger(__name__)
 
 
 class _A360ExportOperator(BaseOperator):
@@ -52,6 +61,7 @@ class _A360ExportOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        rendered.check_literal("file_format", file_format)
         self.flow_ids = flow_ids
         self.destination = destination
         self.file_format = file_format
@@ -63,8 +73,8 @@ class _A360ExportOperator(BaseOperator):
     def execute(self, context: Context) -> Manifest:
         """Export the run's days; returns the manifest.
 
-        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. A partitioned run's
-        event has its partition from Airflow.
+        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. An alias stands for
+        the folder that is the table. A partitioned run's event has its partition from Airflow.
 
         Raises: AirflowSkipException for an empty list of flows and for a run that crosses no UTC midnight;
             AirflowFailException for what a retry can't mend; A360Error for what it might.
@@ -75,15 +85,17 @@ class _A360ExportOperator(BaseOperator):
         from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
         from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
+        conn_id = rendered.given(self.a360_conn_id, DEFAULT_CONN_ID)
         try:
             flow_ids = rendered.identifiers(self.flow_ids)
             if not flow_ids:
                 raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
-            formats.check(self.file_format)
+            file_format = rendered.given(self.file_format, "jsonl")
+            formats.check(file_format)
             dataset = self._dataset(flow_ids)
-            days = run_days(context, self.first_day, self.last_day, self.lookback_days)
-            hook = A360Hook(self.a360_conn_id)
-            job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
+            days = run_days(context, *map(rendered.given, (self.first_day, self.last_day, self.lookback_days)))
+            hook = A360Hook(conn_id)
+            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._treatment(hook))
             ledger = Ledger()
             if (store := airflow_compat.task_state_store(context)) is not None:
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
@@ -93,11 +105,28 @@ class _A360ExportOperator(BaseOperator):
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(of_connection(error, conn_id)) from None
+        except A360Error as error:
+            # Its message says what to do; where it was raised within this package would only hide that in the log.
+            raise error.with_traceback(None) from None
+        self._tell(context, manifest, days)
+        return manifest
+
+    def _tell(self, context: Context, manifest: Manifest, days: Days) -> None:
+        """Give each outlet's event what a DAG that is scheduled on it wants to know of the export."""
+        uris = [file["uri"] for file in manifest["files"]]
+        extra: dict[str, Any] = {"rows": manifest["rows"], "days": [str(day) for day in days], "uris": uris}
+        # A file's folder is a day, and what that is in is the table.
+        tables = sorted({uri.rsplit("/", 2)[0] for uri in uris})
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(_event(manifest, days))
-        return manifest
+                context["outlet_events"][outlet].extra.update(extra)
+            elif isinstance(outlet, AssetAlias):
+                for table in tables:
+                    try:
+                        context["outlet_events"][outlet].add(Asset(table), extra=extra)
+                    except ValueError as error:
+                        log.warning("%s can't be an asset, so %s has no event: %s", table, outlet.name, error)
 
     @abstractmethod
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
@@ -106,15 +135,6 @@ class _A360ExportOperator(BaseOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """What is done to each row."""
         return lambda row: row
-
-
-def _event(manifest: Manifest, days: Days) -> dict[str, Any]:
-    """What a DAG that is scheduled on an asset learns of the export."""
-    return {
-        "rows": manifest["rows"],
-        "days": [str(day) for day in days],
-        "uris": [file["uri"] for file in manifest["files"]],
-    }
 
 
 class A360ExportConversionsOperator(_A360ExportOperator):
@@ -169,6 +189,8 @@ class A360ExportConversionsOperator(_A360ExportOperator):
             a360_conn_id=a360_conn_id,
             **kwargs,
         )
+        rendered.check_literal("kind", kind)
+        rendered.check_literal("personal_data", personal_data)
         self.kind = kind
         self.goal_id = goal_id
         self.personal_data = personal_data
@@ -176,7 +198,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
         from airflow_provider_a360.export.conversions import Conversions  # noqa: PLC0415
 
-        dataset = Conversions(kind=self.kind, goal_id=self.goal_id)  # type: ignore[arg-type]  # it checks the kind
+        dataset = Conversions(kind=rendered.given(self.kind, "all"), goal_id=rendered.given(self.goal_id))
         if dataset.goal_id is not None and (flow_ids == rendered.ALL or len(flow_ids) > 1):
             raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
         return dataset
@@ -184,7 +206,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
 
-        return treatment(self.personal_data, hook.personal_data_secret)
+        return treatment(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
 
 
 class A360ExportElementStatsOperator(_A360ExportOperator):
@@ -237,6 +259,8 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
             a360_conn_id=a360_conn_id,
             **kwargs,
         )
+        rendered.check_literal("element_types", element_types)
+        rendered.check_literal("grain", grain)
         self.element_types = element_types
         self.include_deleted = include_deleted
         self.grain = grain
@@ -244,10 +268,11 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:  # noqa: ARG002
         from airflow_provider_a360.export.element_stats import ElementStatistics  # noqa: PLC0415
 
-        if self.grain == "run" and self.lookback_days is not None:
+        grain = rendered.given(self.grain, "day")
+        if grain == "run" and rendered.given(self.lookback_days) is not None:
             raise A360ConfigError('grain="run" is for the run\'s own days: it does not go with lookback_days.')
         return ElementStatistics(
             element_types=rendered.names(self.element_types, "element_types"),
-            include_deleted=rendered.boolean(self.include_deleted, "include_deleted"),
-            grain=self.grain,  # type: ignore[arg-type]  # it checks the grain
+            include_deleted=rendered.boolean(rendered.given(self.include_deleted, default=True), "include_deleted"),
+            grain=grain,
         )
