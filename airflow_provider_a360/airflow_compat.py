@@ -7,11 +7,15 @@ Airflow 3.1 has no provider commands either: there, `python -m airflow_provider_
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.common.compat.sdk import BaseSensorOperator, Context
+
+    from airflow_provider_a360.api.client import A360Client
+    from airflow_provider_a360.api.queue import QueueWatch
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,20 @@ def task_state_store(context: Context) -> Any | None:
     if store is None and "ti" in context and context["ti"].try_number > 1:
         log.info("Airflow keeps nothing from one try to the next before version 3.3: this try starts anew.")
     return store
+
+
+# Until 3.3, where the task state store keeps a rescheduled sensor's count from one poke to the next.
+def settle(sensor: BaseSensorOperator, context: Context, watch: QueueWatch, client: A360Client) -> Any:
+    """Poll on while polls show 0, on the worker, as the next poke would begin to count anew: until the queue has
+    settled, or shows contacts again, or the sensor's time is up. Returns what the last poll did.
+    """
+    first = context["ti"].get_first_reschedule_date(context)
+    until = (time.time() if first is None else first.timestamp()) + sensor.timeout
+    counts = None
+    while counts is None and watch.zeros and time.time() + sensor.poke_interval < until:
+        time.sleep(sensor.poke_interval)
+        counts = watch.poll(client)
+    return counts
 
 
 # Until 3.2.

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import PERMANENT
+from airflow_provider_a360.api.errors import PERMANENT, of_connection
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
@@ -80,7 +80,7 @@ class A360FlowQueueTrigger(BaseTrigger):
                 if counts := await _in_thread(_poll, watch, settings):
                     return QueueEvent("drained", counts=counts)
         except PERMANENT as error:
-            return QueueEvent("failed", message=str(error))
+            return QueueEvent("failed", message=of_connection(error, self.a360_conn_id))
         return QueueEvent("timed_out")
 
 
