@@ -44,13 +44,13 @@ def settle(sensor: BaseSensorOperator, context: Context, watch: QueueWatch, clie
 
 
 # Until 3.2.
-def find_dag(file: Path, dag_id: str) -> Any:
-    """The DAG of a file, to be run by `dag.test()`."""
+def dag_bag(file: Path) -> Any:
+    """The DAGs of a file."""
     try:
         from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
     except ImportError:
         from airflow.models.dagbag import DagBag  # type: ignore[no-redef]  # noqa: PLC0415
-    return DagBag(file).dags[dag_id]
+    return DagBag(file)
 
 
 # Until 3.2, which reads the connection's form from the provider info, and not from these two methods of the hook.

@@ -268,7 +268,9 @@ def test_object_storage_holds_the_same_files_as_a_folder(export, memory, file_fo
     again = export(Conversions(), *span, file_format=file_format, to="memory://bucket/a360")
     found = {path.removeprefix("/bucket/a360/"): memory.cat_file(path) for path in memory.find("/")}
     assert found == export.tree()
-    assert [file["uri"] for file in manifest["files"]] == [f"memory://bucket/a360/{name}" for name in sorted(found)]
+    # Until Airflow 3.2, with a third slash.
+    uris = [file["uri"].replace(":///", "://") for file in manifest["files"]]
+    assert uris == [f"memory://bucket/a360/{name}" for name in sorted(found)]
     assert again["files"] == manifest["files"]
 
 
@@ -289,7 +291,10 @@ def test_an_upload_that_fails_is_an_error_of_the_destination(memory, finished, m
 
 LISTENER = """
 from airflow.plugins_manager import AirflowPlugin
-from airflow.sdk.lineage import HookLineageReader
+try:
+    from airflow.sdk.lineage import HookLineageReader
+except ImportError:  # until Airflow 3.2
+    from airflow.lineage.hook import HookLineageReader
 
 class Lineage(AirflowPlugin):
     name = "lineage"
@@ -303,7 +308,7 @@ def test_a_file_whose_address_is_too_long_for_lineage_is_published_all_the_same(
     folders = [tmp_path / "short", tmp_path.joinpath(*["x" * 200] * 8)]
     code = f"""
         from pathlib import Path
-        from airflow.sdk.lineage import get_hook_lineage_collector
+        from airflow.providers.common.compat.sdk import get_hook_lineage_collector
         from airflow_provider_a360.export.publish import Destination
 
         for folder in {[str(folder) for folder in folders]!r}:
