@@ -24,7 +24,7 @@ INTEGRATION = ["tests/integration"]
 # they are).
 OF_ITS_TIME = {
     "3.1": ["sqlalchemy<2.1"],
-    "3.2": ["sqlalchemy<2.1", "fastapi<0.137", "cadwyn<8", "starlette<1"],
+    "3.2": ["sqlalchemy<2.1", "fastapi<0.137", "cadwyn<8", "svcs<26"],
 }
 
 
