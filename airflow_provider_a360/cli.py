@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from airflow.cli.cli_config import ARG_OUTPUT, ActionCommand, Arg, GroupCommand, lazy_load_command
 
+from airflow_provider_a360.api.arguments import identifier
+from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 
 _HELP = "SendPulse Automation 360"
@@ -71,9 +73,16 @@ def _commands() -> tuple[ActionCommand, ...]:
             name="elements",
             help="List the elements of a flow, without deleted ones; times are UTC",
             func=lazy_load_command(f"{_ACCOUNT}.elements"),
-            args=(Arg(("flow_id",), type=int, help="the flow's id, as in its URL"), conn_id, ARG_OUTPUT),
+            args=(Arg(("flow_id",), type=_flow_id, help="the flow's id, as in its URL"), conn_id, ARG_OUTPUT),
         ),
     )
+
+
+def _flow_id(text: str) -> int:
+    try:
+        return identifier(text, "flow_id")
+    except A360ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _sandbox_args() -> Iterator[Arg]:
@@ -104,10 +113,9 @@ def sandbox(arguments: argparse.Namespace) -> None:
     knobs = Knobs(**{knob.name: getattr(arguments, knob.name) for knob in dataclasses.fields(Knobs)})
     try:
         server = Sandbox(seed=arguments.seed, port=arguments.port, knobs=knobs)
-    except OSError as error:
-        raise SystemExit(
-            f"Port {arguments.port} can't be used ({error.strerror}); choose another with --port."
-        ) from None
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not from 0 to 65535"
+        raise SystemExit(f"Port {arguments.port} can't be used ({reason}); choose another with --port.") from None
     print(f"A made-up A360 account at {server.url}. Stop with Ctrl-C. Point Airflow at it with:\n")
     print(f"export AIRFLOW_CONN_A360_DEFAULT='{server.connection_uri}'", flush=True)
     server.serve_forever()

@@ -6,9 +6,18 @@ from __future__ import annotations
 import os
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG, Param
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
+
+# The form of a run by hand. In a scheduled run both are empty, and the days are those of its interval.
+DAYS = {
+    "first_day": Param(
+        None, type=["null", "string"], format="date", description="The first UTC day; empty for the run's interval."
+    ),
+    "last_day": Param(None, type=["null", "string"], format="date", description="The last UTC day, included."),
+}
 
 with DAG(
     "a360_daily_export",
@@ -16,18 +25,23 @@ with DAG(
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
+    params=DAYS,
     default_args={"retries": 3},
     tags=["a360"],
 ):
     A360ExportElementStatsOperator(
         task_id="element_stats",
         flow_ids="all",
-        destination=os.environ.get("A360_DESTINATION", "/tmp/a360"),
+        destination=os.environ.get("A360_DESTINATION", "~/a360"),
+        first_day="{{ params.first_day }}",
+        last_day="{{ params.last_day }}",
     )
     A360ExportConversionsOperator(
         task_id="conversions",
         flow_ids="all",
-        destination=os.environ.get("A360_DESTINATION", "/tmp/a360"),
+        destination=os.environ.get("A360_DESTINATION", "~/a360"),
+        first_day="{{ params.first_day }}",
+        last_day="{{ params.last_day }}",
         file_format="csv",
     )
 # [END daily_export]

@@ -28,8 +28,9 @@ class A360FlowNotFoundError(A360Error):
 
     def __init__(self, flow_id: int) -> None:
         super().__init__(
-            f"Flow {flow_id} does not exist in this account. Take the id from the flow's URL in SendPulse, "
-            "and check that the connection points at the account that owns it."
+            f"Flow {flow_id} does not exist in this account. `airflow a360 flows` lists those that do (before Airflow "
+            "3.2, `python -m airflow_provider_a360 flows`). Take the id from there, or from the flow's URL in "
+            "SendPulse, and check that the connection points at the account that owns it."
         )
         self.flow_id = flow_id
 
@@ -127,6 +128,12 @@ class A360UndecodableError(A360TransientError):
     remedy = (
         "What answers may be a proxy or a maintenance page: check the connection's host, and run the task again later."
     )
+
+
+def of_connection(error: Exception, conn_id: str) -> str:
+    """The error's message; where the account refuses the connection, with the connection's id."""
+    refused = isinstance(error, (A360AuthError, A360ForbiddenError))
+    return f"Connection {conn_id}: {error}" if refused else str(error)
 
 
 class A360FlowPausedError(A360Error):

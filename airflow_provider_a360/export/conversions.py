@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from airflow_provider_a360.api import arguments, endpoints
+from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
+from airflow_provider_a360.export import choices
 from airflow_provider_a360.export.datasets import Batch, Findings, Part
 from airflow_provider_a360.export.filter_date import FilterDate
 from airflow_provider_a360.export.flow_conversions import FlowConversions, Selection
@@ -36,8 +37,7 @@ class Conversions:
     goal_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in endpoints.CONVERSION_KINDS:
-            raise A360ConfigError(f"kind is {self.kind!r}; it must be one of {', '.join(endpoints.CONVERSION_KINDS)}.")
+        choices.check("kind", self.kind)
         if self.goal_id is not None:
             if self.kind == "maintrigger":
                 raise A360ConfigError('goal_id goes with kind="goal", not with kind="maintrigger".')
@@ -56,9 +56,8 @@ class Conversions:
         return -row.flow_id, row.conversion_date, row.conversion_id, row.conversion_type or "", row.element_id or 0
 
     def outlook(self, days: Days) -> tuple[int, str]:
-        """A request or two for each 31 days, and the pages."""
-        parts = len(list(days.parts(self._PART)))
-        return parts, f"{parts} or {2 * parts} requests a flow, and one for each further page of conversions"
+        """A request for each 31 days, and the pages."""
+        return len(list(days.parts(self._PART))), "one for each further page of conversions"
 
     def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
         """31 days at a time: so many of a flow's files come of one list."""

@@ -84,7 +84,7 @@ class Dataset(Protocol):
         """The order of rows in a file, largest first, whatever order the service gave them in."""
 
     def outlook(self, days: Days) -> tuple[int, str]:
-        """The least number of requests that a flow takes, and in words what it depends on."""
+        """The requests that a flow takes at first, and in words those that follow."""
 
     def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
         """The parts that cover each group and day once, always the same and in the same order. A group is one flow, or

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from airflow_provider_a360.api.masking import scrub
-from airflow_provider_a360.export.formats import FileFormat
+from airflow_provider_a360.export.choices import FileFormat
 from airflow_provider_a360.export.publish import Destination
 
 _NAMED = 10

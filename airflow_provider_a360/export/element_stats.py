@@ -7,22 +7,21 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import msgspec
 
-from airflow_provider_a360.api import endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Record
+from airflow_provider_a360.export import choices
+from airflow_provider_a360.export.choices import Grain
 from airflow_provider_a360.export.datasets import Batch, Findings, Part
 from airflow_provider_a360.export.elements import ElementFinder, Known
+from airflow_provider_a360.export.progress import about
 
 log = logging.getLogger(__name__)
-
-Grain = Literal["day", "run"]
 
 
 class ElementRow(Record):
@@ -67,11 +66,8 @@ class ElementStatistics:
 
     def __post_init__(self) -> None:
         for name in self.element_types or ():
-            if name not in endpoints.ELEMENT_TYPES:
-                known = ", ".join(endpoints.ELEMENT_TYPES)
-                raise A360ConfigError(f"element_types names {name!r}; the service has statistics for {known}.")
-        if self.grain not in ("day", "run"):
-            raise A360ConfigError(f'grain is {self.grain!r}; it must be "day" or "run".')
+            choices.check("element_types", name)
+        choices.check("grain", self.grain)
 
     def folder(self, days: Days, *, by_flow: bool) -> str:
         """`element_stats`, with the grain, the types and the elements left out if not all are meant, and the days."""
@@ -86,9 +82,9 @@ class ElementStatistics:
         return -row.flow_id, -row.element_id
 
     def outlook(self, days: Days) -> tuple[int, str]:
-        """Two or three requests for the elements, then one for each element and day."""
+        """Three requests for the elements, then one for each element and day."""
         spans = len(list(self._parts(days)))
-        return 2 + spans, f"2 or 3 requests a flow, then {spans} for each of its elements"
+        return 3, f"{spans} for each element that they tell"
 
     def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
         """A file at a time."""
@@ -107,8 +103,7 @@ class ElementStatistics:
             ahead.append((part, span, asked))
         requests = sum(len(asked) for _, _, asked in ahead)
         findings.requests_expected += 3 * len(elements) + requests
-        minutes = requests / client.settings.requests_per_second / 60
-        log.info("Statistics: %d requests ahead, %.1f minutes at the account's pace.", requests, minutes)
+        log.info("The statistics take %s.", about(requests, client.settings.requests_per_second))
         wanted = ((one, span) for _, span, asked in ahead for one in asked)
         rows = in_order(lambda one: _row(client, *one), wanted, client.settings.max_in_flight)
         for part, _, asked in ahead:

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any
 
 import msgspec
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Record
-
-FileFormat = Literal["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
+from airflow_provider_a360.export import choices
 
 _BEYOND_64_BITS = 1 << 63
 _PARQUET_BLOCK = 1 << 21
@@ -31,8 +30,7 @@ def check(file_format: str) -> None:
 
     Raises: A360ConfigError for one that isn't known, and for Parquet without pyarrow.
     """
-    if file_format not in get_args(FileFormat):
-        raise A360ConfigError(f"file_format is {file_format!r}; it must be one of {', '.join(get_args(FileFormat))}.")
+    choices.check("file_format", file_format)
     if file_format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise A360ConfigError('file_format="parquet" needs pyarrow: pip install "airflow-provider-a360[parquet]".')
 

@@ -18,7 +18,7 @@ from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.export import doubles, formats, resume
 from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings, Part
 from airflow_provider_a360.export.ledger import Ledger, PublishedFile, Recorded
-from airflow_provider_a360.export.progress import Progress
+from airflow_provider_a360.export.progress import Progress, about
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
 from airflow_provider_a360.export.stage import Staged, private
 
@@ -72,8 +72,8 @@ class Job:
         unfinished = self._unfinished()
         findings = Findings()
         progress = Progress(client, findings)
-        self._say_outlook(client.settings.requests_per_second)
         flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
+        self._say_outlook(len(flows), client.settings.requests_per_second)
         groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [Everything(flows)]
         plan = self.dataset.plan(groups, self.days)
         recorded = ledger.open(f"flows {flows}, days {self.days}")
@@ -141,18 +141,15 @@ class Job:
             written.setdefault(folder, set()).add(file["uri"].rpartition("/")[2])
         return written
 
-    def _say_outlook(self, per_second: float) -> None:
-        least, words = self.dataset.outlook(self.days)
-        flows = len(self.flow_ids) if self._by_flow else 100
+    def _say_outlook(self, flows: int, per_second: float) -> None:
+        least, then = self.dataset.outlook(self.days)
         log.info(
-            "Exporting %s of %s: %s. For %s that is at least %d requests, %.1f minutes at %g a second.",
+            "Exporting %s of %s for %s: %s, then %s.",
             self.dataset.name,
             self.days,
-            words,
-            "each 100 flows of the account" if not self._by_flow else "1 flow" if flows == 1 else f"{flows} flows",
-            least * flows,
-            least * flows / per_second / 60,
-            per_second,
+            "1 flow" if flows == 1 else f"{flows} flows",
+            about(least * flows, per_second),
+            then,
         )
 
     def _name(self, part: Part, days: Days) -> str:

@@ -7,16 +7,14 @@ import hmac
 import logging
 import unicodedata
 from collections.abc import Callable
-from typing import Literal, get_args
 
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.records import Conversion
+from airflow_provider_a360.export import choices
 
 log = logging.getLogger(__name__)
 
 _SHORT = 16
-
-PersonalData = Literal["keep", "hash", "drop"]
 
 
 def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], Conversion]:
@@ -27,8 +25,7 @@ def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], 
 
     Raises: A360ConfigError for another word, and for "hash" without a secret.
     """
-    if personal_data not in get_args(PersonalData):
-        raise A360ConfigError(f'personal_data is {personal_data!r}; it must be "keep", "hash" or "drop".')
+    choices.check("personal_data", personal_data)
     if personal_data == "keep":
         return lambda row: row
     if personal_data == "drop":

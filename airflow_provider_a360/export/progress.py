@@ -14,6 +14,15 @@ log = logging.getLogger(__name__)
 _EVERY = 10.0
 
 
+def about(requests: int, per_second: float) -> str:
+    """How much is ahead, in words: "about 5 requests, under a minute"."""
+    minutes = round(requests / per_second / 60)
+    time_needed = (
+        "under a minute" if requests < per_second * 60 else "a minute" if minutes == 1 else f"{minutes} minutes"
+    )
+    return f"about {requests} {'request' if requests == 1 else 'requests'}, {time_needed}"
+
+
 class Progress:
     """A line in the log every ten seconds at the most."""
 

@@ -36,17 +36,7 @@ class Destination:
     def __init__(self, folder: str) -> None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415
 
-        text = str(folder).strip()
-        if not text or text == "None":
-            raise A360ConfigError(f"destination is {folder!r}; give a folder, such as /data/a360 or s3://bucket/a360.")
-        if "::" in text or any(unicodedata.category(character) in _NEVER for character in text):
-            raise A360ConfigError(
-                f"destination is {folder!r}; give a plain folder, such as /data/a360 or s3://bucket/a360: without "
-                "line breaks and control characters, and without ::, which chains file systems."
-            )
-        if "://" not in text:
-            # Not as_uri(): nothing decodes its %20 again, so a folder's blank would become part of its name.
-            text = f"file://{Path(text).expanduser().absolute()}"
+        text = _checked(str(folder).strip())
         try:
             self._folder = ObjectStoragePath(text)
             self._local = self._folder.fs.protocol in ("file", ("file", "local"))
@@ -98,6 +88,35 @@ class Destination:
         # Not every address makes an asset: one may be too long, and some schemes have rules of their own.
         with contextlib.suppress(ValueError):
             get_hook_lineage_collector().add_output_asset(context=self._folder, uri=uri)
+
+
+def _checked(text: str) -> str:
+    """The URI of a folder, as the author wrote it.
+
+    Raises: A360ConfigError for what is no folder's, or would be another one elsewhere.
+    """
+    scheme, _, rest = text.rpartition("://")
+    if ":" in rest.partition("/")[0].rpartition("@")[0]:
+        raise A360ConfigError(
+            "destination holds credentials in its URL, where everybody who sees the task could read them: put them in "
+            "an Airflow connection, and that connection's id before the @, as in s3://aws_default@bucket/a360."
+        )
+    such = f"destination is {text!r}; give a folder, such as /data/a360 or s3://bucket/a360"
+    if not text or text == "None":
+        raise A360ConfigError(f"{such}.")
+    if "::" in text or any(unicodedata.category(character) in _NEVER for character in text):
+        raise A360ConfigError(
+            f"{such}: without line breaks and control characters, and without ::, which chains file systems."
+        )
+    if ".." in rest.split("/"):
+        raise A360ConfigError(f"{such}: without .., so that everybody sees where the files go.")
+    if scheme not in ("", "file", "local"):
+        return text
+    # Not as_uri(): nothing decodes its %20 again, so a folder's blank would become part of its name.
+    path = rest if scheme else os.path.expanduser(rest)  # noqa: PTH111  # Path's own fails for an unknown user
+    if not path.startswith("/"):
+        raise A360ConfigError(f"{such}, whole from / on: a worker's own folder may be any.")
+    return f"file://{Path(path)}"
 
 
 def _replace(file: Path, target: Path) -> None:

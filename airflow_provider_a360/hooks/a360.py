@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.client import CALL_DEADLINE, A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
@@ -136,6 +137,8 @@ class A360Hook(BaseHook):
     default_conn_name = DEFAULT_CONN_ID
     conn_type = "a360"
     hook_name = "SendPulse Automation 360"
+    get_connection_form_widgets = staticmethod(airflow_compat.connection_form_widgets)
+    get_ui_field_behaviour = staticmethod(airflow_compat.ui_field_behaviour)
 
     def __init__(self, a360_conn_id: str = default_conn_name) -> None:
         super().__init__()

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, BaseOperator
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSkipException,
+    Asset,
+    AssetAlias,
+    BaseOperator,
+)
 
-from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError
+from airflow_provider_a360 import airflow_compat
+from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360Error, of_connection
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_a360.export.datasets import Dataset
     from airflow_provider_a360.export.job import Manifest
     from airflow_provider_a360.hooks.a360 import A360Hook
+
+log = logging.getLogger(__name__)
 
 
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
@@ -57,6 +67,7 @@ class _A360ExportOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        rendered.check_literal("file_format", file_format)
         self.flow_ids = flow_ids
         self.destination = destination
         self.file_format = file_format
@@ -68,8 +79,8 @@ class _A360ExportOperator(BaseOperator):
     def execute(self, context: Context) -> Manifest:
         """Export the run's days; returns the manifest.
 
-        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. A partitioned run's
-        event has its partition from Airflow.
+        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. An alias stands for
+        the folder that is the table. A partitioned run's event has its partition from Airflow.
 
         Raises: AirflowSkipException for an empty list of flows and for a run that crosses no UTC midnight;
             AirflowFailException for what a retry can't mend; A360Error for what it might.
@@ -80,17 +91,19 @@ class _A360ExportOperator(BaseOperator):
         from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
         from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
+        conn_id = rendered.given(self.a360_conn_id, DEFAULT_CONN_ID)
         try:
             flow_ids = rendered.identifiers(self.flow_ids)
             if not flow_ids:
                 raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
-            formats.check(self.file_format)
+            file_format = rendered.given(self.file_format, "jsonl")
+            formats.check(file_format)
             dataset = self._dataset(flow_ids)
-            days = run_days(context, self.first_day, self.last_day, self.lookback_days)
-            hook = A360Hook(self.a360_conn_id)
-            job = Job(dataset, flow_ids, days, Destination(self.destination), self.file_format, self._treatment(hook))
+            days = run_days(context, *map(rendered.given, (self.first_day, self.last_day, self.lookback_days)))
+            hook = A360Hook(conn_id)
+            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._treatment(hook))
             ledger = Ledger()
-            if (store := context.get("task_state_store")) is not None:
+            if (store := airflow_compat.task_state_store(context)) is not None:
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
                 how = [
                     context["ti"].max_tries,
@@ -103,13 +116,30 @@ class _A360ExportOperator(BaseOperator):
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(of_connection(error, conn_id)) from None
+        except A360Error as error:
+            # Its message says what to do; where it was raised within this package would only hide that in the log.
+            raise error.with_traceback(None) from None
         finally:
             self._exporting = False
+        self._tell(context, manifest, days)
+        return manifest
+
+    def _tell(self, context: Context, manifest: Manifest, days: Days) -> None:
+        """Give each outlet's event what a DAG that is scheduled on it wants to know of the export."""
+        uris = [file["uri"] for file in manifest["files"]]
+        extra: dict[str, Any] = {"rows": manifest["rows"], "days": [str(day) for day in days], "uris": uris}
+        # A file's folder is a day, and what that is in is the table.
+        tables = sorted({uri.rsplit("/", 2)[0] for uri in uris})
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(_event(manifest, days))
-        return manifest
+                context["outlet_events"][outlet].extra.update(extra)
+            elif isinstance(outlet, AssetAlias):
+                for table in tables:
+                    try:
+                        context["outlet_events"][outlet].add(Asset(table), extra=extra)
+                    except ValueError as error:
+                        log.warning("%s can't be an asset, so %s has no event: %s", table, outlet.name, error)
 
     def on_kill(self) -> None:
         """End an export that Airflow does not want any more: what is being read is given up, and the staged rows are
@@ -133,15 +163,6 @@ class _A360ExportOperator(BaseOperator):
     def _key(self, hook: A360Hook) -> str:  # noqa: ARG002
         """The fingerprint of the key that rows are hashed with; empty where none are."""
         return ""
-
-
-def _event(manifest: Manifest, days: Days) -> dict[str, Any]:
-    """What a DAG that is scheduled on an asset learns of the export."""
-    return {
-        "rows": manifest["rows"],
-        "days": [str(day) for day in days],
-        "uris": [file["uri"] for file in manifest["files"]],
-    }
 
 
 class A360ExportConversionsOperator(_A360ExportOperator):
@@ -196,6 +217,8 @@ class A360ExportConversionsOperator(_A360ExportOperator):
             a360_conn_id=a360_conn_id,
             **kwargs,
         )
+        rendered.check_literal("kind", kind)
+        rendered.check_literal("personal_data", personal_data)
         self.kind = kind
         self.goal_id = goal_id
         self.personal_data = personal_data
@@ -203,7 +226,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
         from airflow_provider_a360.export.conversions import Conversions  # noqa: PLC0415
 
-        dataset = Conversions(kind=self.kind, goal_id=self.goal_id)  # type: ignore[arg-type]  # it checks the kind
+        dataset = Conversions(kind=rendered.given(self.kind, "all"), goal_id=rendered.given(self.goal_id))
         if dataset.goal_id is not None and (flow_ids == rendered.ALL or len(flow_ids) > 1):
             raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
         return dataset
@@ -211,7 +234,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
 
-        return treatment(self.personal_data, hook.personal_data_secret)
+        return treatment(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
 
     def _key(self, hook: A360Hook) -> str:
         from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415
@@ -269,6 +292,8 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
             a360_conn_id=a360_conn_id,
             **kwargs,
         )
+        rendered.check_literal("element_types", element_types)
+        rendered.check_literal("grain", grain)
         self.element_types = element_types
         self.include_deleted = include_deleted
         self.grain = grain
@@ -276,10 +301,11 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:  # noqa: ARG002
         from airflow_provider_a360.export.element_stats import ElementStatistics  # noqa: PLC0415
 
-        if self.grain == "run" and self.lookback_days is not None:
+        grain = rendered.given(self.grain, "day")
+        if grain == "run" and rendered.given(self.lookback_days) is not None:
             raise A360ConfigError('grain="run" is for the run\'s own days: it does not go with lookback_days.')
         return ElementStatistics(
             element_types=rendered.names(self.element_types, "element_types"),
-            include_deleted=rendered.boolean(self.include_deleted, "include_deleted"),
-            grain=self.grain,  # type: ignore[arg-type]  # it checks the grain
+            include_deleted=rendered.boolean(rendered.given(self.include_deleted, default=True), "include_deleted"),
+            grain=grain,
         )

@@ -6,10 +6,32 @@ import ast
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from airflow_provider_a360.api.arguments import identifier
+from airflow_provider_a360.api.arguments import identifier, shown
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.export import choices
 
 ALL: Literal["all"] = "all"
+
+
+def given(value: Any, default: Any = None) -> Any:
+    """The value of an optional parameter, or its default: None, and a template that renders to None or to nothing, mean
+    that the parameter is not given.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+    return default if value in (None, "", "None", "null") else value
+
+
+def check_literal(name: str, value: Any) -> None:
+    """While a DAG is parsed, refuse a word that the option doesn't know. A template's, or another task's, is checked in
+    the run.
+
+    Raises: A360ConfigError, which names the words that the option knows.
+    """
+    for word in value if isinstance(value, (list, tuple, set)) else [value]:
+        if isinstance(word, str) and "{{" not in word and "{%" not in word:
+            for one in (names(word, name) or []) if name == "element_types" else filter(None, [given(word)]):
+                choices.check(name, one)
 
 
 def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"]:
@@ -21,7 +43,7 @@ def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"
     if listed == ALL:
         return ALL
     if listed is None or isinstance(listed, (bytes, dict)):
-        raise A360ConfigError(f'{name} is {value!r}; give an id, a list of ids, or "all" for every flow.')
+        raise A360ConfigError(f'{name} is {shown(value)}; give an id, a list of ids, or "all" for every flow.')
     ids = listed if isinstance(listed, Iterable) and not isinstance(listed, str) else [listed]
     return list(dict.fromkeys(identifier(item, name) for item in ids))
 
@@ -35,7 +57,7 @@ def names(value: Any, name: str) -> list[str] | None:
     if isinstance(listed, str):
         listed = [listed]
     if listed is not None and not (isinstance(listed, Iterable) and all(isinstance(item, str) for item in listed)):
-        raise A360ConfigError(f"{name} is {value!r}; give a name, a list of names, or None for all.")
+        raise A360ConfigError(f"{name} is {shown(value)}; give a name, a list of names, or None for all.")
     return sorted({item.strip() for item in listed or ()}) or None
 
 
@@ -46,7 +68,7 @@ def boolean(value: Any, name: str) -> bool:
     """
     known = {"true": True, "false": False}
     if str(value).strip().lower() not in known:
-        raise A360ConfigError(f"{name} is {value!r}; it must be True or False.")
+        raise A360ConfigError(f"{name} is {shown(value)}; it must be True or False.")
     return known[str(value).strip().lower()]
 
 
@@ -58,8 +80,8 @@ def _listed(value: Any) -> Any:
     if text.startswith(("[", "(")):
         try:
             return ast.literal_eval(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return text
-    if text in ("", "None", "null"):
+    if given(text) is None:
         return None
     return [part.strip() for part in text.split(",")] if "," in text else text

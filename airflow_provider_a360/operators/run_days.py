@@ -45,7 +45,13 @@ def run_days(
             raise A360ConfigError(f"{_why_none(context)} {_REMEDIES}")
         yesterday = _before(context.get("data_interval_end") or context["dag_run"].run_after)
         own = Days(yesterday, yesterday)
-    return own if lookback is None else Days(own.last - timedelta(days=lookback - 1), own.last)
+    if lookback is None:
+        return own
+    if lookback > len(Days(arguments.EARLIEST, own.last)):
+        raise A360ConfigError(
+            f"lookback_days is {lookback}: the days to export would begin before {arguments.EARLIEST}."
+        )
+    return Days(own.last - timedelta(days=lookback - 1), own.last)
 
 
 def _given(first_day: Any, last_day: Any, lookback: int | None) -> Days | None:
@@ -93,7 +99,13 @@ def _why_none(context: Mapping[str, Any]) -> str:
             f'The run\'s data interval is empty: it starts and ends at {at}, as every run of schedule="@daily" or of a '
             "plain cron expression does in Airflow 3. An empty interval doesn't mean that there are no rows."
         )
-    return "The run has no data interval: it was started by hand, by an asset or through the API."
+    dag_id = getattr(context["dag_run"], "dag_id", "DAG_ID")
+    return (
+        "The run has no data interval: it was started by hand, by an asset or through the API. For the days of the "
+        f"timetable's last interval, type `airflow dags trigger {dag_id} --logical-date $(date -u +%FT%T)`. "
+        f"For other days, where they are params as in the example DAGs, type `airflow dags trigger {dag_id} --conf "
+        """'{"first_day": "2026-11-20", "last_day": "2026-11-20"}'`."""
+    )
 
 
 def _midnight(at: datetime) -> date:

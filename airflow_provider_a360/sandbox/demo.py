@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import airflow_provider_a360
+from airflow_provider_a360.airflow_compat import dag_bag
 
 _DAYS = 3
 _SHOWN = 3
@@ -109,9 +110,7 @@ def _first_rows(path: Path) -> list[dict[str, Any]]:
 
 def _run_days(manifests: Path, days: Iterable[date]) -> None:
     """Within the demo's own Airflow: a run for each day, as `airflow dags test` makes it, and its tasks' manifests."""
-    from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
-
-    dag = DagBag(_example_dags() / "a360_daily_export.py").get_dag("a360_daily_export")
+    dag = dag_bag(_example_dags() / "a360_daily_export.py").dags["a360_daily_export"]
     found = []
     for day in days:
         run = dag.test(logical_date=datetime(day.year, day.month, day.day, 6, tzinfo=UTC) + timedelta(days=1))

@@ -18,8 +18,9 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api import arguments
-from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360Error, A360RevokedError
+from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360Error, A360RevokedError, of_connection
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 
@@ -95,22 +96,26 @@ class A360FlowQueueSensor(BaseSensorOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once."""
+        """Ask once; before Airflow 3.3 in reschedule mode, go on asking while the queue is empty but not settled."""
         store = context.get("task_state_store") if self.reschedule else None
         if store is None:
             counts = self._watch.poll(self._client)
+            if self.reschedule and counts is None:
+                counts = airflow_compat.settle(self, context, self._watch, self._client)
         else:
             # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
-            key = f"zeros-in-try-{context['ti'].try_number}"
-            zeros = store.get(key)
-            self._watch.zeros = int(str(zeros or 0))
+            keys = {name: f"{name}-in-try-{context['ti'].try_number}" for name in ("zeros", "paused")}
+            stored = {name: store.get(key) for name, key in keys.items()}
+            for name, value in stored.items():
+                setattr(self._watch, name, int(str(value or 0)))
             try:
                 counts = self._watch.poll(self._client)
             except A360AuthError as refusal:
-                if zeros is None:
+                if stored["zeros"] is None:
                     raise
                 raise A360RevokedError.of(refusal) from None
-            store.set(key, self._watch.zeros)
+            for name, key in keys.items():
+                store.set(key, getattr(self._watch, name))
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
 
     def _first_poll_then_defer(self) -> Any:
@@ -120,7 +125,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
         counts = self._watch.poll(self._client)
         if counts is None:
             trigger = A360FlowQueueTrigger(
-                a360_conn_id=self.a360_conn_id,
+                a360_conn_id=self._conn_id,
                 flow_id=self._watch.flow_id,
                 poll_interval=self.poke_interval,
                 deadline=deadline,
@@ -155,12 +160,16 @@ class A360FlowQueueSensor(BaseSensorOperator):
             raise A360WaitError(end.message or "The trigger failed without a message.")
         return end.counts
 
+    @property
+    def _conn_id(self) -> str:
+        return str(rendered.given(self.a360_conn_id, DEFAULT_CONN_ID))
+
     @functools.cached_property
     def _client(self) -> A360Client:
         from airflow_provider_a360.api.queue import POLL_DEADLINE  # noqa: PLC0415
         from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
-        return A360Hook(self.a360_conn_id).client(deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
+        return A360Hook(self._conn_id).client(deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
 
     @functools.cached_property
     def _watch(self) -> QueueWatch:
@@ -168,8 +177,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
         return QueueWatch(
             arguments.identifier(self.flow_id, "flow_id"),
-            arguments.identifier(self.settle_polls, "settle_polls"),
-            rendered.boolean(self.fail_if_paused, "fail_if_paused"),
+            arguments.identifier(rendered.given(self.settle_polls, 1), "settle_polls"),
+            rendered.boolean(rendered.given(self.fail_if_paused, default=False), "fail_if_paused"),
         )
 
     @contextmanager
@@ -184,7 +193,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
             yield
         except (*PERMANENT, A360WaitError, A360QueueEventError, A360RevokedError, AirflowSensorTimeout) as error:
             if self.never_fail:
-                raise AirflowSkipException(str(error)) from error
+                raise AirflowSkipException(of_connection(error, self._conn_id)) from None
             if isinstance(error, (A360RevokedError, AirflowSensorTimeout)):
                 raise
-            raise AirflowFailException(str(error)) from error
+            raise AirflowFailException(of_connection(error, self._conn_id)) from None

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError
+from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError, of_connection
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
@@ -88,7 +88,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         except A360RevokedError as error:
             return QueueEvent("revoked", message=str(error))
         except PERMANENT as error:
-            return QueueEvent("failed", message=str(error))
+            return QueueEvent("failed", message=of_connection(error, self.a360_conn_id))
         except TimeoutError:
             if not most.expired():
                 raise

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from textwrap import dedent, indent
@@ -28,6 +29,8 @@ from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sandbox.shapes import flow_detail
 
 ROOT = Path(__file__).parents[2]
+AIRFLOW = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
+"""Which one this is: (3, 3)."""
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 FLOW_PATH = f"/a360/autoresponders/{MAIN_FLOW}"
 DAILY = 'CronDataIntervalTimetable("0 0 * * *", timezone="UTC")'
@@ -36,7 +39,8 @@ _HEADER = """
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from airflow.sdk import DAG, task
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from airflow_harness import NOW, connection
+from airflow_harness import NOW, connection, dag_file
 
 from airflow_provider_a360.sandbox.example import EMPTY_FLOW, MAIN_FLOW, WELCOME_FLOW
 from airflow_provider_a360.sandbox.flow import COUNTERS
@@ -103,7 +103,7 @@ def test_the_log_tells_the_outlook_and_the_result(run, tmp_path):
     done = run(conversions(tmp_path, flow_ids=[MAIN_FLOW]))
     rows = done.only.returned["rows"]
     assert f"Exporting conversions of {DAY}" in done.log
-    assert "at least 1 requests" in done.log
+    assert "for 1 flow: about 1 request, under a minute" in done.log
     assert f"Exported {rows} rows; files: 1" in done.log
 
 
@@ -195,13 +195,33 @@ def test_days_come_from_params(run, tmp_path):
     assert [file["day"] for file in done.only.returned["files"]] == ["2026-10-30", "2026-10-31", "2026-11-01"]
 
 
-@pytest.mark.parametrize("name", ["first_day", "flow_ids", "destination"])
+@pytest.mark.parametrize("name", ["flow_ids", "destination"])
 def test_a_rendered_none_is_an_error_that_names_the_parameter(run, tmp_path, name):
-    days = {"first_day": "2026-11-10", "last_day": "2026-11-10"}
-    done = run(conversions(tmp_path, **{**days, name: "{{ params.nothing }}"}), params={"nothing": None})
+    done = run(conversions(tmp_path, **{name: "{{ params.nothing }}"}), params={"nothing": None})
     assert (done.only.state, done.only.tries) == ("failed", 1)
     assert f"{name} is 'None'" in done.log
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_optional_parameter_that_renders_to_nothing_is_not_given(run, tmp_path, nothing):
+    names = ("first_day", "last_day", "lookback_days", "kind", "goal_id", "file_format", "personal_data")
+    done = run(
+        conversions(tmp_path, **dict.fromkeys((*names, "a360_conn_id"), "{{ params.nothing }}")),
+        params={"nothing": nothing},
+    )
+    assert [file["day"] for file in done.only.returned["files"]] == [str(DAY)]
+
+
+def test_a_word_that_is_no_choice_is_an_import_error(airflow, tmp_path):
+    path = tmp_path / "typo.py"
+    path.write_text(dag_file("typo", element_stats(tmp_path, grain="hour")))
+    said = airflow.evaluate(f"""
+        import json
+        from airflow_provider_a360.airflow_compat import dag_bag
+        print(json.dumps(list(dag_bag({str(path)!r}).import_errors.values())))
+    """)
+    assert ["grain is 'hour'; it must be one of day, run." in error for error in said] == [True]
 
 
 def test_one_task_a_flow_by_mapping(run, sandbox, tmp_path):
@@ -238,7 +258,12 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
 @pytest.mark.parametrize(
     ("changed", "answer", "arguments", "remedies"),
     [
-        ({"password": "wrong"}, None, {}, ["401", "Check the connection", "static API key"]),
+        (
+            {"password": "wrong"},
+            None,
+            {},
+            ["Connection a360_default: ", "401", "Check the connection", "static API key"],
+        ),
         ({}, None, {"flow_ids": 999}, ["Flow 999 does not exist", "check that the connection points at the account"]),
         (
             {},
@@ -254,7 +279,7 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
         ),
         ({"password": ""}, None, {}, ["has no password", "client secret"]),
         ({}, None, {"a360_conn_id": "elsewhere"}, ["The connection 'elsewhere' isn't defined", "add one of type a360"]),
-        ({}, None, {"file_format": "xlsx"}, ["xlsx", "jsonl"]),
+        ({}, None, {"file_format": "{{ 'xlsx' }}"}, ["xlsx", "jsonl"]),
         ({}, None, {"goal_id": 641435}, ["goal_id needs flow_ids"]),
     ],
     ids=["secret", "flow", "400", "tariff", "password", "connection", "format", "goal"],

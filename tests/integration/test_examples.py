@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from airflow_harness import NOW, ROOT, connection
+from airflow_harness import AIRFLOW, NOW, ROOT, connection
 
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 
@@ -17,12 +17,12 @@ README = (ROOT / "README.md").read_text()
 RUN = """
 import json, os
 from datetime import datetime
-from airflow.dag_processing.dagbag import DagBag
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
+from airflow_provider_a360.airflow_compat import dag_bag
 
 os.environ.update({env!r})
-dag = DagBag({path!r}).get_dag({name!r})
+dag = dag_bag({path!r}).dags[{name!r}]
 for task in dag.tasks:
     if hasattr(task, "poke_interval"):
         task.poke_interval = 0.1
@@ -96,7 +96,8 @@ def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
 def test_the_demo_shows_manifests_rows_and_files(home):
     command = re.search(r"<!-- the demo -->\n```bash\n(.+)\n```", README)[1]
     assert command.endswith(".venv/bin/airflow a360 demo")
-    shown = home.run("airflow", "a360", "demo")
+    command = ("airflow", "a360") if AIRFLOW >= (3, 2) else ("python", "-m", "airflow_provider_a360")
+    shown = home.run(*command, "demo")
     assert shown.count("element_stats |") == shown.count("conversions   |") == 3
     files = re.findall(r" (\d+) rows +(\S+)$", shown, re.MULTILINE)
     assert len(files) == 6

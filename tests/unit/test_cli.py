@@ -330,7 +330,25 @@ def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
     connect()
     printed, ended = run("elements", 5)
     assert printed == ""
-    assert ended.startswith("Flow 5 does not exist in this account. Take the id from")
+    assert ended.startswith("Flow 5 does not exist in this account. `airflow a360 flows` lists those that do (before")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("elements", "9" * 5000), "flow_id is '999"),
+        (("elements", "x"), "flow_id is 'x'; it must be an id"),
+        (("elements", 0), "flow_id is '0'; it must be an id"),
+        (("sandbox", "--port", "99999999999999999999"), "Port 99999999999999999999 can't be used"),
+        (("sandbox", "--port", "70000"), "Port 70000 can't be used (it is not from 0 to 65535)"),
+    ],
+)
+def test_numbers_that_can_not_be_end_a_command_with_a_line(command, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([str(part) for part in command])
+    told = f"{ended.value.code}{capsys.readouterr().err}"
+    assert said in told
+    assert len(told) < 500
 
 
 def test_a_list_that_is_refused_ends_with_the_words_of_check(run, connect, closed_port):
@@ -361,6 +379,10 @@ print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.split() == [
+        "airflow_provider_a360.api",
+        "airflow_provider_a360.api.arguments",
+        "airflow_provider_a360.api.errors",
+        "airflow_provider_a360.api.masking",
         "airflow_provider_a360.cli",
         "airflow_provider_a360.hooks",
         "airflow_provider_a360.sandbox",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_a360.export.datasets import Findings
-from airflow_provider_a360.export.progress import Progress
+from airflow_provider_a360.export.progress import Progress, about
 
 
 @pytest.fixture
@@ -43,3 +43,18 @@ def test_a_short_export_says_nothing(lines):
     now[0], client.requests = 9.9, 20
     progress.count(1)
     assert lines() == []
+
+
+@pytest.mark.parametrize(
+    ("requests", "per_second", "said"),
+    [
+        (1, 10, "about 1 request, under a minute"),
+        (5, 10, "about 5 requests, under a minute"),
+        (599, 10, "about 599 requests, under a minute"),
+        (600, 10, "about 600 requests, a minute"),
+        (3650, 10, "about 3650 requests, 6 minutes"),
+        (30, 0.1, "about 30 requests, 5 minutes"),
+    ],
+)
+def test_what_is_ahead_is_said_in_words(requests, per_second, said):
+    assert about(requests, per_second) == said

@@ -98,6 +98,30 @@ def test_the_message_tells_an_empty_interval_from_none():
         run_days(run())
 
 
+def test_a_run_without_an_interval_is_told_what_to_type():
+    context = {"dag_run": SimpleNamespace(dag_id="a360_daily_export")}
+    with pytest.raises(A360ConfigError) as caught:
+        run_days(context)
+    assert "`airflow dags trigger a360_daily_export --logical-date $(date -u +%FT%T)`" in str(caught.value)
+    conf = '--conf \'{"first_day": "2026-11-20", "last_day": "2026-11-20"}\'`'
+    assert f"`airflow dags trigger a360_daily_export {conf}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("0001-01-01", "2026-11-20"), "first_day is '0001-01-01'; it must be a day from 2000-01-01"),
+        (("2026-11-20", "9999-12-31"), "last_day is '9999-12-31'"),
+        ((None, "2026-11-20", 10**9), "lookback_days is 1000000000: the days to export would begin before 2000-01-01"),
+        ((None, "2026-11-20", "9" * 5000), "lookback_days is '999"),
+    ],
+)
+def test_days_out_of_all_bounds_are_refused(given, named):
+    with pytest.raises(A360ConfigError, match=named) as caught:
+        run_days(run(), *given)
+    assert len(str(caught.value)) < 300
+
+
 @pytest.mark.parametrize(
     ("context", "wanted"),
     [

@@ -1,15 +1,18 @@
 """The export operators: what an author writes becomes an export, or is refused before anything is sent."""
 
 import json
+import re
 import signal
 import sys
+import traceback
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset, AssetAlias
 
-from airflow_provider_a360.export.publish import Destination
+from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.export.publish import A360DestinationError, Destination
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.knobs import Knobs
@@ -35,11 +38,14 @@ def run(sandbox, monkeypatch, tmp_path):
     """Executes an operator as a task does; `run.requests()` are those that came of it."""
     fields = json.loads(sandbox.connection_uri)
 
-    def execute(operator, context=YESTERDAY, extra=None, **options):
+    def execute(operator, context=YESTERDAY, extra=None, rendered=None, **options):
         wanted = {"requests_per_second": 1000, **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", json.dumps({**fields, "extra": wanted}))
         options = {"flow_ids": example.MAIN_FLOW, "destination": str(tmp_path / "lake"), **options}
-        return operator(task_id="export", **options).execute(context)
+        task = operator(task_id="export", **options)
+        for name, value in (rendered or {}).items():
+            setattr(task, name, value)
+        return task.execute(context)
 
     before = len(sandbox.requests)
     execute.requests = lambda: sandbox.requests[before:]
@@ -92,22 +98,26 @@ def test_options_name_the_files(run, operator, options, wanted):
     [
         *((operator, {"flow_ids": None}, "flow_ids") for operator in BOTH),
         *((operator, {"flow_ids": "None"}, "flow_ids") for operator in BOTH),
-        *((operator, {"file_format": "xlsx"}, "file_format") for operator in BOTH),
         *((operator, {"destination": None}, "destination") for operator in BOTH),
         *((operator, {"destination": "nowhere://bucket"}, "destination") for operator in BOTH),
         *((operator, {"destination": "simplecache::s3://bucket/a360"}, "destination") for operator in BOTH),
         *((operator, {"destination": "/data/a360\nb"}, "destination") for operator in BOTH),
+        *((operator, {"destination": "data/a360"}, "destination is 'data/a360'") for operator in BOTH),
+        *((operator, {"destination": "/data/../etc"}, "destination") for operator in BOTH),
+        *((operator, {"first_day": "0001-01-01", "last_day": "2026-11-19"}, "first_day") for operator in BOTH),
+        *((operator, {"lookback_days": 10**9}, "lookback_days is 1000000000") for operator in BOTH),
+        *((operator, {"lookback_days": "9" * 5000}, "lookback_days is '999") for operator in BOTH),
+        *((operator, {"flow_ids": "9" * 5000}, "flow_ids is '999") for operator in BOTH),
+        *((operator, {"flow_ids": [10**5000]}, "flow_ids is a number of") for operator in BOTH),
+        *((operator, {"flow_ids": "[" + "9" * 5000 + "]"}, "flow_ids is '") for operator in BOTH),
+        *((operator, {"flow_ids": "[" * 5000}, "flow_ids is '") for operator in BOTH),
         *((operator, {"first_day": "2999-01-01", "last_day": "2999-01-02"}, "2999-01-01 to 2999") for operator in BOTH),
         *((operator, {"first_day": "None", "last_day": "2026-11-19"}, "first_day") for operator in BOTH),
         *((operator, {"lookback_days": 0}, "lookback_days") for operator in BOTH),
-        (A360ExportConversionsOperator, {"kind": "goals"}, "kind"),
         (A360ExportConversionsOperator, {"goal_id": 641435, "flow_ids": "all"}, "goal_id"),
         (A360ExportConversionsOperator, {"goal_id": 641435, "flow_ids": [1, 2]}, "goal_id"),
         (A360ExportConversionsOperator, {"personal_data": "hash"}, "personal_data_secret"),
-        (A360ExportConversionsOperator, {"personal_data": "none"}, "personal_data"),
-        (A360ExportElementStatsOperator, {"element_types": ["e-mail"]}, "e-mail"),
         (A360ExportElementStatsOperator, {"include_deleted": "maybe"}, "include_deleted"),
-        (A360ExportElementStatsOperator, {"grain": "hour"}, "grain"),
         (A360ExportElementStatsOperator, {"grain": "run", "lookback_days": 3}, "lookback_days"),
     ],
 )
@@ -116,6 +126,40 @@ def test_what_can_not_be_is_named_before_any_request_and_not_retried(run, tmp_pa
         run(operator, **options)
     assert run.requests() == []
     assert not (tmp_path / "lake").exists()
+
+
+LITERALS = [
+    *((operator, "file_format", "xlsx", "jsonl, jsonl.gz, csv, csv.gz, parquet") for operator in BOTH),
+    (A360ExportConversionsOperator, "kind", "goals", "all, maintrigger, goal"),
+    (A360ExportConversionsOperator, "personal_data", "none", "keep, hash, drop"),
+    (A360ExportElementStatsOperator, "element_types", "e-mail", "maintrigger, email, push"),
+    (A360ExportElementStatsOperator, "element_types", ["sms", "e-mail"], "maintrigger, email, push"),
+    (A360ExportElementStatsOperator, "element_types", "sms, e-mail", "maintrigger, email, push"),
+    (A360ExportElementStatsOperator, "grain", "hour", "day, run"),
+]
+
+
+@pytest.mark.parametrize(("operator", "name", "word", "known"), LITERALS)
+def test_a_literal_that_is_no_choice_fails_while_the_dag_is_parsed(operator, name, word, known):
+    with pytest.raises(A360ConfigError, match=f"{name} is .*; it must be one of {known}"):
+        operator(task_id="export", flow_ids=1, destination="/data", **{name: word})
+
+
+@pytest.mark.parametrize(("operator", "name", "word", "known"), LITERALS)
+def test_a_template_is_checked_when_it_is_rendered(run, operator, name, word, known):
+    with pytest.raises(AirflowFailException, match=f"{name} is .*; it must be one of {known}"):
+        run(operator, rendered={name: word}, **{name: "{{ params.word }}"})
+    assert run.requests() == []
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", "None", "null"])
+@pytest.mark.parametrize("operator", BOTH)
+def test_each_optional_parameter_that_renders_to_nothing_is_not_given(run, operator, nothing):
+    required = {"flow_ids", "destination"}
+    optional = [name for name in operator.template_fields if name not in required]
+    assert {"first_day", "last_day", "lookback_days", "file_format", "a360_conn_id"} < set(optional)
+    manifest = run(operator, rendered=dict.fromkeys(optional, nothing))
+    assert files(manifest) == files(run(operator))
 
 
 @pytest.mark.parametrize("operator", BOTH)
@@ -257,20 +301,64 @@ def test_on_kill_ends_an_export_in_its_midst_once_and_leaves_nothing(run, operat
     tasks[0].on_kill()
 
 
+class Events(dict):
+    """What Airflow offers as `outlet_events`; in Airflow 3.1 an asset with an extra can't be a key."""
+
+    def __getitem__(self, outlet):
+        return self.setdefault(outlet.name, SimpleNamespace(extra={}, added=[], add=self._add(outlet.name)))
+
+    def _add(self, name):
+        return lambda asset, extra: dict.__getitem__(self, name).added.append((asset.uri, extra))
+
+
 @pytest.mark.parametrize("operator", BOTH)
-def test_the_event_of_an_asset_says_what_was_exported(run, operator):
-    asset, other = Asset("a360://ours/table"), Asset("a360://ours/other")
-    events = {outlet: SimpleNamespace(extra={}) for outlet in (asset, other)}
+def test_the_event_of_an_asset_says_what_was_exported(run, operator, tmp_path):
+    outlets = [Asset("a360://ours/table"), Asset("a360://ours/other"), AssetAlias("ours")]
+    events = Events()
     days = {"first_day": "2026-11-18", "last_day": "2026-11-19"}
-    manifest = run(operator, {**YESTERDAY, "outlet_events": events}, outlets=[asset, other], **days)
+    manifest = run(operator, {**YESTERDAY, "outlet_events": events}, outlets=outlets, **days)
     assert manifest["rows"]
-    for event in events.values():
-        assert event.extra == {
-            "rows": manifest["rows"],
-            "days": ["2026-11-18", "2026-11-19"],
-            "uris": [file["uri"] for file in manifest["files"]],
-        }
-        assert len(event.extra["uris"]) == 2
+    extra = {
+        "rows": manifest["rows"],
+        "days": ["2026-11-18", "2026-11-19"],
+        "uris": [file["uri"] for file in manifest["files"]],
+    }
+    assert len(extra["uris"]) == 2
+    assert [events[outlet].extra for outlet in outlets] == [extra, extra, {}]
+    table = f"file://{tmp_path}/lake/{manifest['dataset']}-by_flow"
+    assert [events[outlet].added for outlet in outlets] == [[], [], [(table, extra)]]
+
+
+def test_a_table_whose_address_is_too_long_for_an_asset_is_exported_all_the_same(run, tmp_path, caplog):
+    lake = tmp_path / "/".join(["x" * 200] * 8) / "lake"
+    alias = AssetAlias("ours")
+    context = {**YESTERDAY, "outlet_events": Events()}
+    assert run(A360ExportConversionsOperator, context, outlets=[alias], destination=str(lake))["files"]
+    assert "can't be an asset, so ours has no event" in caplog.text
+
+
+def lines_of(error):
+    return "".join(traceback.format_exception(error)).splitlines()
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "Check the connection"), (403, "tariff")])
+def test_a_refused_connection_is_named_in_the_one_last_line(run, sandbox, status, words):
+    sandbox.answer_next("/a360", status=status, body={"message": "No", "error_code": status}, times=9)
+    with pytest.raises(AirflowFailException) as caught:
+        run(A360ExportConversionsOperator)
+    sandbox._prepared.clear()
+    assert re.match(f"Connection a360_default: GET .*{status} No.*{words}", str(caught.value))
+    assert str(caught.value) in lines_of(caught.value)[-1]
+    assert sum("Traceback" in line for line in lines_of(caught.value)) == 1
+
+
+def test_an_error_that_is_worth_a_retry_shows_nothing_of_this_package_but_the_operator(run, tmp_path):
+    (tmp_path / "lake").write_text("in the way")
+    with pytest.raises(A360DestinationError) as caught:
+        run(A360ExportConversionsOperator)
+    shown = [line for line in lines_of(caught.value) if line.startswith("  File")]
+    assert [line for line in shown if "airflow_provider_a360" in line and "operators/export.py" not in line] == []
+    assert sum("Traceback" in line for line in lines_of(caught.value)) == 1
 
 
 def test_a_flow_without_details_is_skipped_and_not_the_whole_export(run, sandbox):

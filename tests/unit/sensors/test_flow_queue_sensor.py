@@ -2,11 +2,13 @@
 
 import json
 import time
-from datetime import UTC, datetime
+import traceback
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow.sdk.bases.sensor import AirflowRescheduleException
 
 from airflow_provider_a360.api.errors import A360AuthError, A360RevokedError
 from airflow_provider_a360.api.queue import POLL_DEADLINE
@@ -128,3 +130,99 @@ def test_with_never_fail_it_is_a_skip():
     sensor = poking(deferrable=True, never_fail=True)
     with pytest.raises(AirflowSkipException, match="Save the new ones"):
         sensor.resume_execution("execute_complete", REVOKED, {})
+
+
+PATH = f"/a360/autoresponders/{example.MAIN_FLOW}"
+
+
+@pytest.fixture
+def telling(monkeypatch):
+    """Lets a sandbox answer with what is in the flow's queue, poll by poll, the last one ever again."""
+    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", server.connection_uri)
+
+        def tell(*queue, status=1):
+            for number, contacts in enumerate(queue, 1):
+                flow = {"autoresponder": {"id": example.MAIN_FLOW, "status": status}, "flows": []}
+                times = 99 if number == len(queue) else 1
+                server.answer_next(PATH, body={**flow, "in_queue": contacts}, times=times)
+            return lambda: sum(seen.path == PATH for seen in server.requests)
+
+        tell.sandbox = server
+        yield tell
+
+
+def rescheduled(context, **given):
+    """A poke of a rescheduled sensor: each in a process of its own, that remembers nothing."""
+    given = {"settle_polls": 2, "poke_interval": 0.05, "timeout": 60, **given}
+    return A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW, mode="reschedule", **given).execute(context)
+
+
+def run_of(first=None):
+    """The context of a task before Airflow 3.3, which has been rescheduled since then."""
+    return {"ti": SimpleNamespace(try_number=1, get_first_reschedule_date=lambda context: first)}
+
+
+def test_without_a_task_state_store_a_rescheduled_wait_settles_within_a_poke(telling):
+    polls = telling(3, 0, 5, 0, 0)
+    for after in (1, 3):
+        with pytest.raises(AirflowRescheduleException):
+            rescheduled(run_of())
+        assert polls() == after
+    assert rescheduled(run_of())["in_queue"] == 0
+    assert polls() == 5
+
+
+def test_settling_within_a_poke_keeps_to_the_time_out(telling):
+    polls = telling(0)
+    started = datetime.now(UTC) - timedelta(seconds=59)
+    with pytest.raises(AirflowRescheduleException):
+        rescheduled(run_of(started), settle_polls=99, poke_interval=0.4)
+    assert 2 <= polls() <= 3
+
+
+class Store(dict):
+    """What Airflow's task state store offers."""
+
+    set = dict.__setitem__
+
+
+def test_with_a_task_state_store_each_poke_polls_once(telling):
+    polls, context = telling(0), {**run_of(), "task_state_store": Store()}
+    with pytest.raises(AirflowRescheduleException):
+        rescheduled(context)
+    assert polls() == 1
+    assert rescheduled(context)["in_queue"] == 0
+
+
+@pytest.mark.parametrize("nothing", [None, "", "None"])
+def test_an_optional_parameter_that_renders_to_nothing_is_not_given(telling, nothing):
+    telling(0)
+    sensor = A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW)
+    for name in ("settle_polls", "fail_if_paused", "a360_conn_id"):
+        setattr(sensor, name, nothing)
+    assert sensor.execute({})["in_queue"] == 0
+
+
+def test_a_paused_flow_is_said_once_then_at_every_tenth_poll(telling, caplog):
+    polls = telling(*[5] * 23, 0, status=3)
+    A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW, poke_interval=0.01).execute({})
+    assert polls() == 24
+    assert caplog.text.count("is paused with 5 contacts") == 3
+
+
+def test_a_rescheduled_wait_says_a_paused_flow_no_more_often(telling, caplog):
+    telling(5, status=3)
+    context = {**run_of(), "task_state_store": Store()}
+    for _ in range(11):
+        with pytest.raises(AirflowRescheduleException):
+            rescheduled(context)
+    assert caplog.text.count("is paused with 5 contacts") == 2
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_connection_is_named_in_the_one_last_line(telling, status):
+    telling.sandbox.answer_next(PATH, status=status, body={"message": "No", "error_code": status}, times=9)
+    with pytest.raises(AirflowFailException, match=f"^Connection a360_default: GET .*{status} No") as caught:
+        A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW).execute({})
+    assert sum("Traceback" in line for line in traceback.format_exception(caught.value)) == 1
