@@ -7,7 +7,6 @@ import time
 from random import Random
 
 import pytest
-from conftest import IN_CI
 from faults_harness import bytes_of_conversions, random_account, statistics_are_right
 
 KILLS_IN_CI = 20
@@ -71,7 +70,7 @@ def check(task, manifest):
 @pytest.mark.parametrize("destination", DESTINATIONS)
 def test_killed_at_random_moments_and_resumed_elsewhere(task, destination, request):
     cases = request.config.getoption("--cases")
-    kills = (KILLS_IN_CI if cases == IN_CI else cases) / len(DESTINATIONS) / len(DAYS)
+    kills = (cases or KILLS_IN_CI) / len(DESTINATIONS) / len(DAYS)
     dice, killed = Random(f"{task.dataset} {destination.__name__}"), 0
     while killed < kills:
         shutil.rmtree(task.lake)

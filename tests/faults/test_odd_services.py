@@ -304,8 +304,7 @@ def test_what_can_not_be_read_fails_and_says_why(run, service, error, words, tmp
             run(sandbox, service.operator, service.options)
         assert words in str(failure.value)
         assert not list((tmp_path / "lake").rglob("*.jsonl"))
-        if "future" in words:
-            assert sandbox.requests == []
+        assert len(sandbox.requests) < (1 if "future" in words else 300)
 
 
 @pytest.mark.parametrize("operator", [A360ExportConversionsOperator, A360ExportElementStatsOperator])

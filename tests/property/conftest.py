@@ -14,7 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile(
         "services",
         settings.get_profile("project"),
-        max_examples=cases or 150,
+        max_examples=cases or 250,
         # The same cases each time in CI, others each time where more are asked for.
         derandomize=not cases,
         database=None,
