@@ -7,7 +7,8 @@ import time
 from random import Random
 
 import pytest
-from faults_harness import bytes_of_conversions, random_account, statistics_are_right
+from faults_harness import bytes_of_conversions, random_account
+from oracle import statistics_are_right
 
 KILLS_IN_CI = 20
 DAYS = {"conversions": 33, "element_stats": 8}
