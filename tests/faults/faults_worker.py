@@ -135,7 +135,7 @@ def perform(order: dict[str, Any]) -> dict[str, Any]:
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     logger.propagate = False
-    context = {"ti": SimpleNamespace(max_tries=3)}
+    context = {"ti": SimpleNamespace(try_number=1, max_tries=3)}
     if order["store"]:
         context["task_state_store"] = Store(order["store"])
     try:

@@ -80,7 +80,7 @@ def test_rows_removed_while_paging(export, seed):
 def test_a_list_that_moves_all_the_time_is_given_up_and_says_so(exported):
     result, task = exported(grow_every=1, grow_rows=0, remove_rows=3)
     assert "A360ListMovedError" in result["kinds"]
-    assert "Run the task again when fewer contacts are on the move" in result["error"]
+    assert "Run the task again in a quieter hour" in result["error"]
     assert (task.files(), task.leftovers()) == ({}, [])
 
 

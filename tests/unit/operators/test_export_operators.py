@@ -242,7 +242,7 @@ def test_a_retry_goes_on_behind_what_was_published_and_a_cleared_task_exports_al
 
 def test_a_retry_with_another_key_exports_all_anew(run, tmp_path):
     """One run's files must not hold hashes of two keys."""
-    store, context = Store(), {**YESTERDAY, "ti": SimpleNamespace(max_tries=2)}
+    store, context = Store(), {**YESTERDAY, "ti": SimpleNamespace(try_number=1, max_tries=2)}
     context["task_state_store"] = store
 
     def attempt(key, personal_data="hash"):
