@@ -15,6 +15,7 @@ from airflow.cli.simple_table import AirflowConsole
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.endpoints import FLOW_STATUSES
 from airflow_provider_a360.api.errors import A360Error
+from airflow_provider_a360.api.masking import printable
 from airflow_provider_a360.api.records import Element, Flow
 from airflow_provider_a360.hooks.a360 import PATIENCE, A360Hook, trouble
 
@@ -66,14 +67,17 @@ def _printed(moment: datetime | None) -> str | None:
 
 
 def _print(rows: Sequence[T], columns: Callable[[T], dict[str, Any]], output: str) -> None:
+    def shown(row: T) -> dict[str, Any]:
+        return {name: printable(value) if isinstance(value, str) else value for name, value in columns(row).items()}
+
     # The subject of an e-mail may well hold what the console would take for markup: "[name], your order".
-    AirflowConsole(markup=False, emoji=False).print_as(rows, output, columns)
+    AirflowConsole(markup=False, emoji=False).print_as(rows, output, shown)
 
 
 def _ask(conn_id: str, question: Callable[[A360Client], T]) -> T:
     """What the connection's account answers; where it doesn't, the command ends with what is wrong."""
     try:
-        return question(A360Client(_hook(conn_id).get_conn().settings, deadline=PATIENCE))
+        return question(_hook(conn_id).client(deadline=PATIENCE))
     except A360Error as error:
         raise SystemExit(trouble(error)) from None
 

@@ -16,14 +16,6 @@ _USUAL_LIFE = 3600.0
 _HOPELESS = 2
 
 
-def _tell_nobody(token: str) -> None:
-    pass
-
-
-announce: Callable[[str], None] = _tell_nobody
-"""Told of every new token, before it is used. The hook puts Airflow's masking of logs here."""
-
-
 class Credentials(Protocol):
     """What proves to the service who asks."""
 
@@ -76,7 +68,6 @@ class ClientCredentials:
             if self._token is None or self._clock() >= self._renew_at:
                 asked = self._clock()
                 token, life = _token(ask(self._body))
-                announce(token)
                 self._token, self._renew_at = token, asked + life - min(_EARLIEST, life * _SHARE)
             return self._token
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from airflow_provider_a360.api import envelopes
 from airflow_provider_a360.api.errors import NOT_FOUND, A360NoDataError, A360RequestError, A360UndecodableError
-from airflow_provider_a360.api.paging import Listing, Page, TotalMeaning
+from airflow_provider_a360.api.paging import Listing
+from airflow_provider_a360.api.reading import Page, TotalMeaning
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.api.transport import Transport
 
@@ -23,11 +24,17 @@ C = TypeVar("C", bound="Calls")
 class Calls:
     """Asks one account; a call is given up after `deadline` seconds, or when its answer is not wanted any more."""
 
-    def __init__(self, settings: Settings, deadline: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        deadline: float,
+        read_again: Callable[[], Settings] | None,
+        announce: Callable[[str], object] | None,
+    ) -> None:
         self.settings = settings
         self.unwanted = threading.Event()
         """Set where no answer is wanted any more: a call under way then neither waits nor tries again."""
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, read_again=read_again, announce=announce)
         self._deadline = deadline
         self._totals: defaultdict[str, TotalMeaning] = defaultdict(TotalMeaning)
 

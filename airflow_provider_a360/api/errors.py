@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from airflow_provider_a360.api.masking import scrub
 
@@ -66,6 +66,20 @@ class A360AuthError(A360AnswerError):
         "Check the connection: login is the client ID and password the client secret, "
         "or leave login empty and give a static API key as the password."
     )
+
+
+class A360RevokedError(A360Error):
+    """The credentials were accepted and later refused, and the connection holds no others: run the task again, which
+    reads the connection anew.
+    """
+
+    @classmethod
+    def of(cls, refusal: A360AuthError) -> Self:
+        """Return the error for a refusal that comes after accepted requests."""
+        return cls(
+            f"{str(refusal).removesuffix(refusal.remedy)}These credentials were accepted before, so somebody has "
+            "probably replaced them: save the new ones in the connection. The task's next try reads it."
+        )
 
 
 class A360ForbiddenError(A360AnswerError):

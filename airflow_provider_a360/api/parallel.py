@@ -28,11 +28,3 @@ def in_order(call: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterat
             yield ahead.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def beside(call: Callable[[], R]) -> Callable[[], R]:
-    """Begin a call now; what is returned waits for its result, or raises its error."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="a360")
-    result = pool.submit(call).result
-    pool.shutdown(wait=False)
-    return result

@@ -8,20 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
 from airflow_provider_a360.api import endpoints
 
 
+class _Hidden:
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+_HIDDEN = _Hidden()
+
+
 class Record(msgspec.Struct):
     """What all rows share. `SOURCES` says where a field has another name at the service; `DROPPED` names what is known
-    and not kept.
+    and not kept; `PRIVATE` names what may tell of a person, which no `repr` shows.
     """
 
     SOURCES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     DROPPED: ClassVar[frozenset[str]] = frozenset()
+    PRIVATE: ClassVar[frozenset[str]] = frozenset({"extra"})
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the fields as they may be shown; also for a console that would ask for them one by one."""
+        values = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return [(name, _HIDDEN if name in self.PRIVATE and value is not None else value) for name, value in values]
 
 
 class Flow(Record):
@@ -127,6 +144,7 @@ class Conversion(Record):
     """A contact who converted ("Get a List of the Contacts That Converted")."""
 
     SOURCES = {"conversion_id": ("id",), "element_id": ("flow_id",)}
+    PRIVATE = frozenset({"email", "phone", "extra"})
 
     flow_id: int
     element_id: int | None
@@ -144,6 +162,8 @@ class Conversion(Record):
 
 class Contact(Record):
     """What the lists of contacts of all types share."""
+
+    PRIVATE = frozenset({"email", "phone", "event_id", "sender", "body", "delivered_status_description", "extra"})
 
     email: str | None
     phone: str | None

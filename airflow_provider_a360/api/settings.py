@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.masking import scrub
 
 BASE_URL = "https://api.sendpulse.com"
 LARGEST_PAGE = 100
@@ -24,7 +25,8 @@ class Settings:
     client_id: str = ""
     """Empty where `secret` is a static API key."""
     secret: str = field(default="", repr=False)
-    base_url: str = BASE_URL
+    base_url: str = field(default=BASE_URL, repr=False)
+    """Not shown as it is, nor is a value that is out of range: somebody may have typed the secret there."""
     requests_per_second: float = 10.0
     """The account's limit is 10 for all its users together."""
     page_size: int = LARGEST_PAGE
@@ -51,8 +53,25 @@ class Settings:
             value = getattr(self, name)
             if not (math.isfinite(value) and lowest <= value <= highest):
                 raise A360ConfigError(
-                    f"{name} is {value} in the connection's extra; it must lie between {lowest} and {highest}."
+                    f"{name} is {scrub(str(value))} in the connection's extra; "
+                    f"it must lie between {lowest} and {highest}."
                 )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the service is one on this machine."""
+        return _is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def shown_url(self) -> str:
+        """The base URL for a message, or other words for one whose host may be a secret in the wrong field."""
+        parts = urlsplit(self.base_url)
+        host = parts.hostname or ""
+        labels = host.split(".")
+        named = len(labels) > 1 and all(scrub(label) == label for label in labels)
+        if named or _is_loopback(host) or _is_address(host):
+            return f"{parts.scheme}://{parts.netloc}"
+        return "the connection's host"
 
 
 def _base_url(text: str) -> str:
@@ -68,19 +87,22 @@ def _base_url(text: str) -> str:
             "The connection's host holds a user name or a password; give those as login and password."
         )
     if parts.query or parts.fragment or not parts.hostname or parts.scheme not in {"http", "https"}:
-        raise A360ConfigError(f"The connection's host {text!r} is not a base URL such as {BASE_URL}.")
+        raise A360ConfigError(f"The connection's host is not a base URL such as {BASE_URL}.")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise A360ConfigError(
-            f"The connection's host {url} would carry the secret unencrypted; use https "
+            "The connection's host begins with http, which would carry the secret unencrypted; use https "
             "(http is for a server on this machine only)."
         )
     return url
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True

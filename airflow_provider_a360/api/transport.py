@@ -19,17 +19,18 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from airflow_provider_a360.api import answers
-from airflow_provider_a360.api.auth import TOKEN_PATH, ClientCredentials, Credentials, StaticKey
+from airflow_provider_a360.api import account, answers
+from airflow_provider_a360.api.auth import TOKEN_PATH, Credentials
 from airflow_provider_a360.api.errors import (
     A360AuthError,
     A360ConfigError,
+    A360Error,
     A360NoDataError,
     A360RequestError,
+    A360RevokedError,
     A360TransientError,
     A360UndecodableError,
 )
-from airflow_provider_a360.api.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,25 +56,41 @@ class Request(NamedTuple):
     params: Mapping[str, str | int] | None = None
     body: Mapping[str, str | int] | None = None
 
+    def __repr__(self) -> str:
+        # The body may hold a secret, an address or a number.
+        return f"Request({self.method} {self.path})"
+
 
 class Transport:
     """Sends one account's requests; safe to share among threads.
 
     Token and pace belong to the account: all transports of one account in this process share them.
 
-    Raises: A360ConfigError, as `Wire` does.
+    :param settings: the account and how to ask it.
+    :param read_again: reads the connection anew. Called after a 401 that a new token doesn't cure; where it returns
+        other credentials, the transport goes on with them.
+    :param announce: told of each token before it is used.
+    :raises A360ConfigError: as `Wire` does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        read_again: Callable[[], Settings] | None = None,
+        announce: Callable[[str], object] | None = None,
+    ) -> None:
         from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415  # parsing a DAG must not pay for requests
 
         self.requests = 0
         """Requests sent so far, tries and token requests included."""
         self._settings = settings
         self._wire = Wire(settings)
-        self._credentials, self._pace = _account(
-            settings.base_url, settings.client_id, settings.secret, settings.requests_per_second
-        )
+        self._read_again, self._announce = read_again, announce
+        self._announced = ""
+        self._accepted = False
+        self._reading = threading.Lock()
+        self._use(settings)
         self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
         self._counting = threading.Lock()
 
@@ -92,9 +109,11 @@ class Transport:
         Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out or a broken connection for at most
         `deadline` seconds; after a body that is not JSON, three times at most. A 401 draws a new token and a replay;
         others only where that token has been accepted meanwhile: it was revoked or grew old while this request waited
-        for its turn. Once `unwanted` is set, nothing is waited for and nothing tried again.
+        for its turn. Where new tokens don't help, the connection is read again: somebody may have changed the
+        credentials. Once `unwanted` is set, nothing is waited for and nothing tried again.
 
-        Raises: what `answers.read` raises; A360ConfigError where the server's certificate can't be trusted.
+        Raises: what `answers.read` raises; A360RevokedError for a 401 after requests that were accepted;
+            A360ConfigError where the server's certificate can't be trusted.
         """
         request = Request(method, path, params, body)
         until = time.monotonic() + deadline
@@ -111,18 +130,19 @@ class Transport:
             replays = _REPLAYS
             with self._in_flight:
                 while True:
-                    bearer = self._credentials.bearer(ask)
+                    credentials, bearer = self._credentials, ""
                     try:
+                        bearer = self._bearer(credentials, ask)
                         answer = self._send(request, bearer, until, nap)
-                    except A360AuthError:
+                    except A360AuthError as refusal:
                         replays -= 1
-                        if not self._credentials.renew(bearer) or replays < 0:
-                            raise
+                        if not self._mended(credentials, bearer) or replays < 0:
+                            raise (A360RevokedError.of(refusal) if self._accepted else refusal) from None
                     except (A360NoDataError, A360RequestError):
-                        self._credentials.accepted()
+                        self._accept(credentials)
                         raise
                     else:
-                        self._credentials.accepted()
+                        self._accept(credentials)
                         return answer
 
         return Retrying(
@@ -133,6 +153,44 @@ class Transport:
             before_sleep=_say_retry,
             reraise=True,
         )(once)
+
+    def _use(self, settings: Settings) -> None:
+        self._credentials, self._pace = account.credentials_of(settings), account.pace_of(settings)
+        self._pace.join(self, settings.requests_per_second)
+
+    def _bearer(self, credentials: Credentials, ask: Callable[[dict[str, str]], Any]) -> str:
+        bearer = credentials.bearer(ask)
+        if self._announce and bearer != self._announced:
+            self._announce(bearer)
+            self._announced = bearer
+        return bearer
+
+    def _accept(self, credentials: Credentials) -> None:
+        self._accepted = True
+        credentials.accepted()
+
+    def _mended(self, credentials: Credentials, refused: str) -> bool:
+        """Whether it is worth asking again after a 401: with a new token, or with what the connection says now."""
+        if refused and credentials.renew(refused):
+            return True
+        with self._reading:
+            if self._credentials is not credentials:
+                return True
+            if not self._read_again:
+                return False
+            try:
+                settings = self._read_again()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the refusal is what must be told
+                why = error if isinstance(error, A360Error) else type(error).__name__
+                log.warning("The service refused the credentials; the connection could not be read again: %s", why)
+                return False
+            # Another service would be another account.
+            if settings.base_url == self._settings.base_url:
+                self._use(settings)
+            if self._credentials is credentials:
+                return False
+            log.info("The service refused the credentials (401); the connection holds others by now: going on.")
+            return True
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next try: what the service asked for, else twice as long each time."""
@@ -157,7 +215,7 @@ class Transport:
         except (HTTPError, OSError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 raise A360ConfigError(
-                    f"The certificate of {self._settings.base_url} can't be trusted. Where a proxy of your own "
+                    f"The certificate of {self._settings.shown_url} can't be trusted. Where a proxy of your own "
                     "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
                 ) from None
             raise self._no_answer(request, error) from None
@@ -167,7 +225,7 @@ class Transport:
         """Why none came, in words of ours: the error's own may hold a proxy's password."""
         text = repr(error)
         why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
-        reason = f"no answer from {self._settings.base_url} ({why}); check the connection's host and the network"
+        reason = f"no answer from {self._settings.shown_url} ({why}); check the connection's host and the network"
         return A360TransientError(request.method, request.path, None, reason)
 
 
@@ -205,7 +263,9 @@ def _say_retry(state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
     if isinstance(failure, A360TransientError) and state.next_action:
         reason = str(failure).removesuffix(failure.remedy).rstrip()
-        log.warning("%s Trying again in %.1f s.", reason, state.next_action.sleep)
+        # How often the limit was met, the pace says from time to time.
+        level = logging.DEBUG if failure.limited else logging.WARNING
+        log.log(level, "%s Trying again in %.1f s.", reason, state.next_action.sleep)
 
 
 def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
@@ -216,19 +276,3 @@ def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
         if time.monotonic() > until:
             raise TimeoutError
     return b"".join(chunks)
-
-
-_accounts: dict[tuple[str, str, str], tuple[Credentials, Pace]] = {}
-_accounts_lock = threading.Lock()
-
-
-def _account(base_url: str, client_id: str, secret: str, per_second: float) -> tuple[Credentials, Pace]:
-    """The token and the pace of an account, the same for all of this process; a changed pace takes over."""
-    with _accounts_lock:
-        credentials, pace = _accounts.get((base_url, client_id, secret), (None, None))
-        if credentials is None:
-            credentials = ClientCredentials(client_id, secret) if client_id else StaticKey(secret)
-        if pace is None or pace.per_second != per_second:
-            pace = Pace(per_second)
-        _accounts[base_url, client_id, secret] = credentials, pace
-        return credentials, pace

@@ -33,14 +33,17 @@ class Wire(HTTPAdapter):
         # place of the bearer.
         environment = session.merge_environment_settings(settings.base_url, {}, None, None, None)
         session.trust_env = False
-        verify, proxies = environment["verify"], environment["proxies"]
+        verify = environment["verify"]
+        # To this machine itself, http is allowed: a proxy would read the secret.
+        proxies = {} if settings.is_local else environment["proxies"]
         try:
             request = session.prepare_request(requests.Request("GET", settings.base_url))
             pool = self.get_connection_with_tls_context(request, verify, proxies)
-        except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidURL):
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, TypeError):
+            # Not shown: a proxy's URL may hold a password.
             raise A360ConfigError(
                 "The base URL or the proxy is not a valid URL: see the connection's host and the environment "
-                "variables HTTPS_PROXY and HTTP_PROXY."
+                "variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
             ) from None
         try:
             self.cert_verify(pool, settings.base_url, verify, None)  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
-from airflow_provider_a360.export.datasets import Batch, Findings
+from airflow_provider_a360.export.datasets import Batch, Findings, Part
 from airflow_provider_a360.export.filter_date import FilterDate
 from airflow_provider_a360.export.flow_conversions import FlowConversions, Selection
 from airflow_provider_a360.export.goals import check_goal
@@ -24,9 +24,7 @@ from airflow_provider_a360.export.goals import check_goal
 class Conversions:
     """Each conversion of the flows on the days of their `conversion_date`, exactly once.
 
-    Neither how the service cuts a day, nor whether its filter includes the last one, nor by which of a row's dates it
-    goes, is certain. So more is asked for than is wanted, a row is taken by its own date, and where rows show that the
-    filter goes by another date, or the filter seems to hide some, the list without a filter is read instead.
+    How each flow's list is read, and why no row is lost, stands in `FlowConversions`.
     """
 
     name: ClassVar[str] = "conversions"
@@ -54,7 +52,7 @@ class Conversions:
         return f"{'-'.join(parts)}/dt={days.first}"
 
     def sort_key(self, row: Conversion) -> tuple[Any, ...]:
-        """By flow; within a flow the newest first, as the service has them."""
+        """By flow; within a flow the newest first, as the service has them. Files are sorted with the largest first."""
         return -row.flow_id, row.conversion_date, row.conversion_id, row.conversion_type or "", row.element_id or 0
 
     def outlook(self, days: Days) -> tuple[int, str]:
@@ -62,21 +60,24 @@ class Conversions:
         parts = len(list(days.parts(self._PART)))
         return parts, f"{parts} or {2 * parts} requests a flow, and one for each further page of conversions"
 
-    def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
-    ) -> Iterator[Batch]:
-        """Read each flow's list once for 31 days at a time; the first pages of coming lists are asked for ahead."""
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+        """31 days at a time: so many of a flow's files come of one list."""
+        return [Part(group, list(part.parts(1))) for part in days.parts(self._PART) for group in groups]
+
+    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
+        """Read each flow's list once for a part; the first pages of coming lists are asked for ahead."""
         if self.goal_id is not None:
-            for flow in {flow for group in groups for flow in group}:
+            for flow in {flow for part in plan for flow in part.flows}:
                 check_goal(client, flow, self.goal_id, findings)
-        plan = [(part, group) for part in days.parts(self._PART) for group in groups][skip:]
-        findings.requests_expected += sum(len(group) for _, group in plan)
+        findings.requests_expected += sum(len(part.flows) for part in plan)
         selection = Selection(self.kind, self.goal_id)
         filter_date = FilterDate(["maintrigger", "goal"] if self.kind == "all" else [self.kind])
         readers = (
-            FlowConversions(client, flow, part, selection, filter_date) for part, group in plan for flow in group
+            FlowConversions(client, flow, Days(part.files[0].first, part.files[-1].last), selection, filter_date)
+            for part in plan
+            for flow in part.flows
         )
         opened = in_order(FlowConversions.open, readers, client.settings.max_in_flight)
-        for part, group in plan:
-            rows = (dated for reader in itertools.islice(opened, len(group)) for dated in reader.rows(findings))
-            yield Batch(group, list(part.parts(1)), rows)
+        for part in plan:
+            lists = itertools.islice(opened, len(part.flows))
+            yield Batch(part, (dated for reader in lists for dated in reader.rows(findings)))

@@ -21,14 +21,18 @@ class Everything(tuple[int, ...]):
     __slots__ = ()
 
 
-class Batch(NamedTuple):
-    """Rows of some flows and days, to be published together; they come some at a time, with the first day of their
-    file.
-    """
+class Part(NamedTuple):
+    """Files that are published together: some flows' rows of some days."""
 
     flows: Sequence[int]
     files: Sequence[Days]
     """The days of each file; a file without rows is a file too."""
+
+
+class Batch(NamedTuple):
+    """The rows of a part; they come some at a time, with the first day of their file."""
+
+    part: Part
     rows: Iterator[tuple[date, Sequence[Record]]]
     skipped: bool = False
     """Whether all of its flows were skipped: no file is written then, and what was there before stays."""
@@ -82,9 +86,10 @@ class Dataset(Protocol):
     def outlook(self, days: Days) -> tuple[int, str]:
         """The least number of requests that a flow takes, and in words what it depends on."""
 
-    def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
-    ) -> Iterator[Batch]:
-        """Yield the rows of each group of flows, in batches that cover each group and day once, always in the same
-        order; the first `skip` batches are left out and cost no request. A group is one flow, or Everything.
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+        """The parts that cover each group and day once, always the same and in the same order. A group is one flow, or
+        Everything.
         """
+
+    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
+        """Yield the rows of each part, in order."""

@@ -21,7 +21,7 @@ def note(destination: Destination, written: Mapping[str, set[str]]) -> str | Non
     found: dict[str, list[str]] = {}
     for folder, names in sorted(written.items()):
         try:
-            others = destination.names(folder)
+            others = destination.sizes(folder)
         except Exception as error:  # noqa: BLE001  # each storage has errors of its own
             return (
                 f"Whether other files lie in {folder} could not be seen: {type(error).__name__}: {scrub(str(error))}. "

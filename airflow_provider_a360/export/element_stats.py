@@ -17,7 +17,7 @@ from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export.datasets import Batch, Findings
+from airflow_provider_a360.export.datasets import Batch, Findings, Part
 from airflow_provider_a360.export.elements import ElementFinder, Known
 
 log = logging.getLogger(__name__)
@@ -90,26 +90,30 @@ class ElementStatistics:
         spans = len(list(self._parts(days)))
         return 2 + spans, f"2 or 3 requests a flow, then {spans} for each of its elements"
 
-    def batches(
-        self, client: A360Client, groups: Sequence[Sequence[int]], days: Days, findings: Findings, skip: int = 0
-    ) -> Iterator[Batch]:
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+        """A file at a time."""
+        return [Part(group, [span]) for span in self._parts(days) for group in groups]
+
+    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
         """Find the flows' elements first, then their statistics, day by day; requests of coming days run ahead."""
-        elements = ElementFinder(client, self.element_types, self.include_deleted).find(groups, findings)
-        plan: list[tuple[Sequence[int], Days, list[Known]]] = []
-        for span, group in [(span, group) for span in self._parts(days) for group in groups][skip:]:
-            known = [one for flow in group for one in elements[flow].known]
+        groups = dict.fromkeys(part.flows for part in plan)
+        elements = ElementFinder(client, self.element_types, self.include_deleted).find(list(groups), findings)
+        ahead: list[tuple[Part, Days, list[Known]]] = []
+        for part in plan:
+            (span,) = part.files
+            known = [one for flow in part.flows for one in elements[flow].known]
             asked = [one for one in known if _may_have_lived(one, span)]
             findings.requests_saved += len(known) - len(asked)
-            plan.append((group, span, asked))
-        requests = sum(len(asked) for _, _, asked in plan)
+            ahead.append((part, span, asked))
+        requests = sum(len(asked) for _, _, asked in ahead)
         findings.requests_expected += 3 * len(elements) + requests
         minutes = requests / client.settings.requests_per_second / 60
         log.info("Statistics: %d requests ahead, %.1f minutes at the account's pace.", requests, minutes)
-        wanted = ((one, span) for _, span, asked in plan for one in asked)
+        wanted = ((one, span) for _, span, asked in ahead for one in asked)
         rows = in_order(lambda one: _row(client, *one), wanted, client.settings.max_in_flight)
-        for group, span, asked in plan:
-            nothing = bool(group) and all(elements[flow].skipped for flow in group)
-            yield Batch(group, [span], _counted(itertools.islice(rows, len(asked)), findings), skipped=nothing)
+        for part, _, asked in ahead:
+            nothing = bool(part.flows) and all(elements[flow].skipped for flow in part.flows)
+            yield Batch(part, _counted(itertools.islice(rows, len(asked)), findings), skipped=nothing)
 
     def _parts(self, days: Days) -> Iterable[Days]:
         return [days] if self.grain == "run" else days.parts(1)

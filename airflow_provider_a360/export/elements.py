@@ -10,7 +10,13 @@ from typing import NamedTuple, TypeVar
 from airflow_provider_a360.api import endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.decoding import record
-from airflow_provider_a360.api.errors import A360AuthError, A360Error, A360FlowNotFoundError
+from airflow_provider_a360.api.errors import (
+    A360AuthError,
+    A360Error,
+    A360FlowNotFoundError,
+    A360RevokedError,
+)
+from airflow_provider_a360.api.masking import printable
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Element, Flow
 from airflow_provider_a360.export.datasets import Everything, Findings
@@ -99,12 +105,12 @@ class ElementFinder:
     def _improve(self, found: FlowElements, question: str, ask: Callable[[], T]) -> T | None:
         """Ask what only improves the rows: None where the service doesn't answer, which never fails the export.
 
-        Raises: A360AuthError: without credentials, no other answer comes either.
+        Raises: A360AuthError and A360RevokedError: without credentials, no other answer comes either.
         """
         try:
             return ask()
         except A360Error as error:
-            if isinstance(error, A360AuthError) or self.client.unwanted.is_set():
+            if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.unwanted.is_set():
                 raise
             log.warning("Flow %d: the service did not tell %s: %s", found.flow_id, question, error)
             found.unanswered.append(question)
@@ -129,7 +135,7 @@ class ElementFinder:
         if element.type in endpoints.ELEMENT_TYPES:
             return self.types is None or element.type in self.types
         if self.types is None:
-            reason = f"no statistics for type {element.type}"
+            reason = f"no statistics for type {printable(str(element.type))}"
             log.warning("Element %d of flow %d is skipped: %s.", element.id, found.flow_id, reason)
             found.findings.skipped.append({"flow_id": found.flow_id, "element_id": element.id, "reason": reason})
         return False

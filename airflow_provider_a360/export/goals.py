@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import UNANSWERED, A360GoalNotFoundError
+from airflow_provider_a360.api.errors import UNANSWERED, A360FlowNotFoundError, A360GoalNotFoundError
 from airflow_provider_a360.export.datasets import Findings
 
 
@@ -12,17 +14,22 @@ def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Finding
 
     :raises A360GoalNotFoundError: if it is not. The message names the goals that there are.
     """
-    goals = {element.id: element.name for element in client.flow(flow_id).elements if element.type == "goal"}
-    if goal_id in goals:
-        return
+    goals: dict[int, str | None] = {}
     try:
-        # These hold the goals that were deleted from the flow too.
-        goals |= {goal.id: goal.name for goal in client.conversion_totals(flow_id).goals}
-        deleted = client.element_totals(flow_id, "goal", deleted=True) if goal_id not in goals else []
-        goals |= {goal.element_id: None for goal in deleted if goal.element_type == "goal"}
+        # A listed flow may have no details. Of one that isn't listed, the counts raise A360FlowNotFoundError.
+        with contextlib.suppress(A360FlowNotFoundError):
+            elements = client.flow(flow_id).elements
+            goals = {element.id: element.name for element in elements if element.type == "goal"}
+        if goal_id not in goals:
+            # These hold the goals that were deleted from the flow too.
+            goals |= {goal.id: goal.name for goal in client.conversion_totals(flow_id).goals}
+        if goal_id not in goals:
+            for goal in client.element_totals(flow_id, "goal", deleted=True):
+                if goal.element_type == "goal":
+                    goals.setdefault(goal.element_id, None)
     except UNANSWERED as error:
         findings.warn(
-            f"Flow {flow_id} doesn't show goal {goal_id}, and whether it was deleted could not be asked ({error}). The "
+            f"Whether flow {flow_id} has goal {goal_id}, or had it, could not be asked ({error}). The "
             "export goes on: without such a goal, its files hold no rows."
         )
         return

@@ -15,12 +15,12 @@ from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.export import doubles, formats
-from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings
-from airflow_provider_a360.export.ledger import Ledger, Published, PublishedFile
+from airflow_provider_a360.export import doubles, formats, resume
+from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings, Part
+from airflow_provider_a360.export.ledger import Ledger, PublishedFile, Recorded
 from airflow_provider_a360.export.progress import Progress
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
-from airflow_provider_a360.export.stage import Staged
+from airflow_provider_a360.export.stage import Staged, private
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Job:
     def run(self, client: A360Client, ledger: Ledger | None = None) -> Manifest:
         """Export, file by file: each is published when it is complete, and one that fails leaves what was there.
 
-        With a ledger, goes on behind what an earlier try has published.
+        With a ledger, goes on behind what earlier tries have published, as far as all of it is still there.
 
         Raises: A360ConfigError for days that lie entirely in the future; A360DestinationError where a file can't be
             written, staged or published; A360FormatError for a value that the format can't hold; and what the client
@@ -74,14 +74,17 @@ class Job:
         progress = Progress(client, findings)
         self._say_outlook(client.settings.requests_per_second)
         flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
-        groups: list[Sequence[int]] = [[flow] for flow in flows] if self._by_flow else [Everything(flows)]
-        published = ledger.open(f"flows {flows}, days {self.days}")
-        files, resumed = _take_over(published, findings)
-        for batch in self.dataset.batches(client, groups, self.days, findings, skip=len(published)):
+        groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [Everything(flows)]
+        plan = self.dataset.plan(groups, self.days)
+        recorded = ledger.open(f"flows {flows}, days {self.days}")
+        kept, notes = self._take_over(plan, recorded, findings)
+        ledger.begin(len(kept), findings)
+        files = [file for batch in kept for file in batch]
+        for batch in self.dataset.batches(client, plan[len(kept) :], findings):
             new = [] if batch.skipped else self._publish(batch, progress)
             files += new
             # A day that goes on is never done with, nor is what comes behind it.
-            if not any(day in span for day in unfinished for span in batch.files):
+            if not any(day in span for day in unfinished for span in batch.part.files):
                 ledger.add(new, findings)
         if doubled := doubles.note(self.destination, self._written(files)):
             findings.warn(doubled)
@@ -98,7 +101,7 @@ class Job:
             skipped=findings.skipped,
             without_data=findings.without_data,
             unfinished_days=[str(day) for day in unfinished],
-            notes=resumed + findings.notes,
+            notes=notes + findings.notes,
         )
         log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
@@ -152,56 +155,73 @@ class Job:
             per_second,
         )
 
+    def _name(self, part: Part, days: Days) -> str:
+        """The path of a part's file, below the destination."""
+        stem = f"flow-{part.flows[0]}" if self._by_flow else "all"
+        return f"{self._folder(days)}/{stem}.{self.file_format}"
+
+    def _file(self, part: Part, days: Days, rows: int, size: int) -> PublishedFile:
+        uri = self.destination.uri(self._name(part, days))
+        return PublishedFile(day=str(days.first), last_day=str(days.last), rows=rows, size=size, uri=uri)
+
+    def _take_over(
+        self, plan: Sequence[Part], recorded: Sequence[Recorded], findings: Findings
+    ) -> tuple[list[list[PublishedFile]], list[str]]:
+        """The batches of the tries before that still lie there, and a note of them. What those tries learnt with them
+        joins the findings.
+        """
+        earlier = []
+        for part, batch in zip(plan, recorded, strict=False):
+            files = zip(part.files, batch.files, strict=bool(batch.files))
+            earlier.append({self._name(part, days): self._file(part, days, *file) for days, file in files})
+        kept, notes = resume.check(self.destination, earlier)
+        for batch in recorded[:kept]:
+            findings.merge(batch.findings)
+        return [list(batch.values()) for batch in earlier[:kept]], notes
+
     def _publish(self, batch: Batch, progress: Progress) -> list[PublishedFile]:
-        dataset = self.dataset
-        stem = f"flow-{batch.flows[0]}" if self._by_flow else "all"
+        dataset, part = self.dataset, batch.part
         with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
             staged = {
                 days.first: open_files.enter_context(
                     closing(Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
                 )
-                for days in batch.files
+                for days in part.files
             }
             for key, rows in batch.rows:
                 staged[key].add(list(map(self.treat, rows)))
                 progress.count(len(rows))
-            return [self._publish_one(staged[days.first], days, stem) for days in batch.files]
+            return [self._publish_one(part, days, staged[days.first]) for days in part.files]
 
-    def _publish_one(self, staged: Staged, days: Days, stem: str) -> PublishedFile:
+    def _publish_one(self, part: Part, days: Days, staged: Staged) -> PublishedFile:
         lines = staged.lines()
-        finished = lines.with_name(f"finished.{self.file_format}")
+        finished = private(lines.with_name(f"finished.{self.file_format}"))
         formats.write(lines, finished, self.file_format, self.dataset.row_type)
-        uri = self.destination.publish(finished, f"{self._folder(days)}/{stem}.{self.file_format}")
+        size = finished.stat().st_size
+        uri = self.destination.publish(finished, self._name(part, days))
         # A span of many days needs its disk no longer than it must.
         finished.unlink()
         lines.unlink()
         log.info("%s: %d rows in %s", days, staged.rows, uri)
-        return PublishedFile(day=str(days.first), last_day=str(days.last), rows=staged.rows, uri=uri)
+        return self._file(part, days, staged.rows, size)
 
 
 def _all_flows(client: A360Client, findings: Findings) -> list[int]:
     """Every flow of the account, in the order of their ids; asked for twice where there seem to be none."""
     for _ in range(2):
-        if flows := sorted(flow.id for flow in client.flows()):
+        listing = client.flows()
+        if flows := sorted(flow.id for flow in listing):
+            if listing.shortfall is not None:
+                findings.warn(
+                    f"The service listed {len(flows)} flows and then no others. There may be more: compare with the "
+                    "account, and give their ids as flow_ids."
+                )
             return flows
     findings.warn(
         "The account has no flows, said the service twice in a row, so the files hold no rows. If it has some, check "
         "that the connection points at the right account, and export these days again."
     )
     return []
-
-
-def _take_over(published: list[Published], findings: Findings) -> tuple[list[PublishedFile], list[str]]:
-    """The files of the tries before, and a note that says so. What those tries learnt joins the findings."""
-    if published:
-        last = published[-1]
-        findings.merge(Findings(last["skipped"], last["without_data"], notes=last["notes"]))
-    files = [file for batch in published for file in batch["files"]]
-    if not files:
-        return [], []
-    note = f"An earlier try published {len(files)} files, the last for {files[-1]['last_day']}; this one goes on."
-    log.info(note)
-    return files, [note]
 
 
 @contextmanager

@@ -1,11 +1,19 @@
-"""What an earlier try of the same export has published, so that the next goes on behind it."""
+"""What earlier tries of the same export have published, so that the next goes on behind it."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
+from airflow_provider_a360 import __version__
 from airflow_provider_a360.export.datasets import Findings
+
+_PAGE = 8_000
+"""Bytes of a page, as JSON: some 500 files. Airflow warns of values beyond 65,535, and each batch writes one anew."""
 
 
 class PublishedFile(TypedDict):
@@ -15,16 +23,9 @@ class PublishedFile(TypedDict):
     """Its first day; its only one, but with grain="run"."""
     last_day: str
     rows: int
+    size: int
+    """In bytes."""
     uri: str
-
-
-class Published(TypedDict):
-    """A batch of files as it landed, and what the export had learnt by then (`Findings`)."""
-
-    files: list[PublishedFile]
-    skipped: list[dict[str, Any]]
-    without_data: int
-    notes: list[str]
 
 
 class Store(Protocol):
@@ -37,40 +38,81 @@ class Store(Protocol):
         """Give a key a value."""
 
 
-class Ledger:
-    """The batches that were published, in order. Without a store, it remembers nothing.
+@dataclass
+class Recorded:
+    """A batch as it was published, and what the export learnt with it."""
 
-    A batch is a key of its own, so that no value grows with the export. `export` says what is exported and how: what
-    was published for another export is no part of this one.
+    files: list[tuple[int, int]]
+    """The rows and bytes of each file; none for a batch that was skipped."""
+    findings: Findings = field(default_factory=Findings)
+
+
+class Ledger:
+    """A journal of the batches that were published, in order. Without a store, it remembers nothing.
+
+    A batch is an entry that holds no more than the numbers of its files: the plan of the export knows the rest. What
+    the export learnt with a batch comes ahead of it, and each try begins with an entry of its own, which says what is
+    exported and how many batches stand. Entries are only ever added, and are packed into pages of bounded size, each a
+    key of the store.
+
+    `export` says what is exported and how: what was published for another export is no part of this one.
     """
 
     def __init__(self, store: Store | None = None, export: str = "") -> None:
         self._store, self._export = store, export
-        self._prefix = ""
-        self._batches = 0
+        self._pages: list[list[Any]] = []
+        self._written = Findings()
 
-    def open(self, scope: str) -> list[Published]:
+    def open(self, scope: str) -> list[Recorded]:
         """What earlier tries of this export published, for this scope of flows and days."""
-        self._prefix = hashlib.sha256(f"{self._export} {scope}".encode()).hexdigest()[:16]
-        published: list[Published] = []
-        while self._store is not None and (batch := self._store.get(self._key(len(published)))):
-            published.append(batch)
-        self._batches = len(published)
-        return published
+        self._export = hashlib.sha256(f"{__version__} {self._export} {scope}".encode()).hexdigest()[:16]
+        while self._store is not None and (page := self._store.get(self._key(len(self._pages)))):
+            self._pages.append(page)
+        batches: list[Recorded] = []
+        export, findings = "", Findings()
+        for entry in itertools.chain.from_iterable(self._pages):
+            if isinstance(entry, list):
+                batches.append(Recorded([(rows, size) for rows, size in entry], findings))
+                findings = Findings()
+            elif "export" in entry:
+                export, batches, findings = entry["export"], batches[: entry["kept"]], Findings()
+            else:
+                findings.merge(Findings(**entry))
+        return batches if export == self._export else []
 
-    def add(self, files: list[PublishedFile], findings: Findings) -> None:
-        """Remember a batch that has been published, and the findings so far: what a file lacks, the manifest of the try
-        that goes on behind it must say too.
+    def begin(self, kept: int, findings: Findings) -> None:
+        """Go on behind the first `kept` batches, with what was learnt by then. Nothing may be published before: what
+        follows those batches is void from now on.
         """
-        if self._store is not None:
-            batch = Published(
-                files=files,
-                skipped=findings.skipped,
-                without_data=findings.without_data,
-                notes=findings.notes,
-            )
-            self._store.set(self._key(self._batches), batch)
-            self._batches += 1
+        self._add([{"export": self._export, "kept": kept}], findings)
 
-    def _key(self, batch: int) -> str:
-        return f"batch-{self._prefix}-{batch}"
+    def add(self, files: Sequence[PublishedFile], findings: Findings) -> None:
+        """Record a batch that has been published, and what was learnt since the one before: what a file lacks, the
+        manifest of the try that goes on behind it must say too.
+        """
+        known = self._written
+        learnt = [
+            *({"skipped": [one]} for one in findings.skipped[len(known.skipped) :]),
+            *({"notes": [one]} for one in findings.notes[len(known.notes) :]),
+        ]
+        if without_data := findings.without_data - known.without_data:
+            learnt.append({"without_data": without_data})
+        self._add([*learnt, [[file["rows"], file["size"]] for file in files]], findings)
+
+    def _add(self, entries: Iterable[Any], findings: Findings) -> None:
+        self._written = Findings(list(findings.skipped), findings.without_data, notes=list(findings.notes))
+        if self._store is None:
+            return
+        for entry in entries:
+            if not self._pages or len(json.dumps([*self._pages[-1], entry])) > _PAGE:
+                self._write()
+                self._pages.append([])
+            self._pages[-1].append(entry)
+        self._write()
+
+    def _write(self) -> None:
+        if self._pages and self._store is not None:
+            self._store.set(self._key(len(self._pages) - 1), self._pages[-1])
+
+    def _key(self, page: int) -> str:
+        return f"published-{page}"

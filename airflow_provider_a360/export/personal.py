@@ -53,6 +53,11 @@ def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], 
     return hashed
 
 
+def fingerprint(secret: str | None) -> str:
+    """Tells keys from each other, and nothing else of them; empty without one."""
+    return _hash(secret.encode(), "fingerprint of the key") or "" if secret else ""
+
+
 def email_hash(key: bytes, email: str) -> str | None:
     """HMAC-SHA-256, in hexadecimal digits, of the address without spaces around it, in NFC and lower case."""
     return _hash(key, unicodedata.normalize("NFC", email.strip()).lower())

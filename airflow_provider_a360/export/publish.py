@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import unicodedata
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error
 from airflow_provider_a360.api.masking import scrub
@@ -75,10 +76,20 @@ class Destination:
         self._report(str(target))
         return str(target)
 
-    def names(self, folder: str) -> list[str]:
-        """The names of what lies in `folder`, a path below the destination."""
+    def uri(self, name: str) -> str:
+        """The URI of a file, from its path below the folder."""
+        return str(self._folder.joinpath(*name.split("/")))
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The name and the bytes of what lies in `folder`, a path below the destination; empty where there is none."""
         target: ObjectStoragePath = self._folder.joinpath(*folder.split("/"))
-        return sorted(path.rstrip("/").rpartition("/")[2] for path in target.fs.ls(target.path, detail=False))
+        # Some storages remember what they listed before.
+        target.fs.invalidate_cache(target.path)
+        try:
+            found = target.fs.ls(target.path, detail=True)
+        except FileNotFoundError:
+            return {}
+        return dict(sorted((one["name"].rstrip("/").rpartition("/")[2], one["size"]) for one in found))
 
     def _report(self, uri: str) -> None:
         """Name the file to those who follow lineage in Airflow, such as its OpenLineage provider."""
@@ -90,14 +101,25 @@ class Destination:
 
 
 def _replace(file: Path, target: Path) -> None:
-    """By one rename, from a file beside the target: a rename is whole only within a file system."""
+    """By one rename, from a file beside the target: a rename is whole only within a file system. Nobody else can read
+    that file until it is whole; then it gets the permissions that any new file has here.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with file.open("rb") as source, beside.open("wb") as out:
+        with file.open("rb") as source, beside.open("xb") as out:
+            by_umask = stat.S_IMODE(os.fstat(out.fileno()).st_mode)
+            _permit(out, 0o600)
             shutil.copyfileobj(source, out)
             out.flush()
             os.fsync(out.fileno())
+            _permit(out, by_umask)
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _permit(file: IO[bytes], mode: int) -> None:
+    """Some file systems have permissions of their own and refuse others."""
+    with contextlib.suppress(OSError):
+        os.fchmod(file.fileno(), mode)

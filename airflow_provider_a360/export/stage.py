@@ -21,6 +21,12 @@ _BUFFER = 1 << 17
 """Bytes until a file is written to: each time, the threads that read pages ahead take the interpreter for a while."""
 
 
+def private(path: Path) -> Path:
+    """The file, which nobody else can read, empty until it is written to."""
+    path.touch(0o600)
+    return path
+
+
 class Staged:
     """One file's rows as JSON lines, largest sort key first.
 
@@ -30,7 +36,7 @@ class Staged:
     def __init__(self, path: Path, row_type: type[Record], sort_key: Callable[[Any], tuple[Any, ...]]) -> None:
         self.rows = 0
         self._path, self._row_type, self._sort_key = path, row_type, sort_key
-        self._out: IO[bytes] = path.open("wb", buffering=_BUFFER)
+        self._out: IO[bytes] = private(path).open("wb", buffering=_BUFFER)
         self._encode = msgspec.json.Encoder().encode_lines
         self._last: list[tuple[Any, ...]] = []
         self._in_order = True
@@ -74,7 +80,7 @@ class Staged:
         runs: list[Path] = []
         with self._path.open("rb") as lines:
             while run := list(itertools.islice(lines, _SORTED_AT_ONCE)):
-                runs.append(self._path.with_suffix(f".{len(runs)}"))
+                runs.append(private(self._path.with_suffix(f".{len(runs)}")))
                 runs[-1].write_bytes(b"".join(sorted(run, key=key, reverse=True)))
         with contextlib.ExitStack() as stack, self._path.open("wb") as out:
             files: list[Iterable[bytes]] = [stack.enter_context(path.open("rb")) for path in runs]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
-from airflow_provider_a360.api import auth
-from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.client import CALL_DEADLINE, A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-# What a connection holds, Airflow masks by itself; a token that is had for it, only when it is told.
-auth.announce = mask_secret
 
 _NUMBERS: Mapping[str, type[int | float]] = {
     "requests_per_second": float,
@@ -46,7 +43,7 @@ def settings_of(connection: Connection) -> Settings:
     Raises: A360ConfigError for a value that can't be used.
     """
     extra = _extra(connection)
-    if unknown := sorted(extra.keys() - {*_NUMBERS, _SECRET}):
+    if unknown := sorted({_shown(name) for name in extra.keys() - {*_NUMBERS, _SECRET}}):
         known = ", ".join([*_NUMBERS, _SECRET])
         log.warning(
             "Connection %s: the fields %s of extra are not known and not used; known are %s.",
@@ -73,10 +70,16 @@ def _extra(connection: Connection) -> Mapping[str, Any]:
     return extra
 
 
+def _shown(name: str) -> str:
+    """A field's name for the log, if it is one: somebody may have typed the secret in its place."""
+    return name if re.fullmatch(r"[A-Za-z_-]{1,30}", name) else "[not a name]"
+
+
 def _number(name: str, value: Any) -> Any:
     kind = _NUMBERS[name]
     wanted = "a whole number" if kind is int else "a number"
-    wrong = A360ConfigError(f"{name} is {value!r} in the connection's extra; it must be {wanted}.")
+    # Not shown: somebody may have typed the secret there.
+    wrong = A360ConfigError(f"{name} in the connection's extra must be {wanted}.")
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -160,6 +163,9 @@ class A360Hook(BaseHook):
 
     @functools.cached_property
     def _connection(self) -> Connection:
+        return self._look_up()
+
+    def _look_up(self) -> Connection:
         try:
             return self.get_connection(self.a360_conn_id)
         except AirflowNotFoundException:
@@ -170,9 +176,23 @@ class A360Hook(BaseHook):
 
     @functools.cached_property
     def _client(self) -> A360Client:
+        return self.client()
+
+    def client(self, *, deadline: float = CALL_DEADLINE) -> A360Client:
+        """Return a client of its own. It goes on with what has changed in the connection when its credentials are
+        refused, and Airflow masks its tokens in logs.
+
+        :param deadline: seconds after which a call that still fails is given up.
+        :raises A360ConfigError: for a connection that can't be used, before anything is sent.
+        """
         connection = self._connection
         try:
-            return A360Client(settings_of(connection))
+            return A360Client(
+                settings_of(connection),
+                deadline=deadline,
+                read_again=lambda: settings_of(self._look_up()),
+                announce=mask_secret,
+            )
         except A360ConfigError as error:
             raise A360ConfigError(f"Connection {self.a360_conn_id}: {error}") from None
 
@@ -180,7 +200,7 @@ class A360Hook(BaseHook):
         """Whether the account can be asked, and what it says: the button on Airflow's connection page."""
         try:
             # The page's connection has a random id that no message should name.
-            client = A360Client(settings_of(self._connection), deadline=PATIENCE)
+            client = A360Client(settings_of(self._connection), deadline=PATIENCE, announce=mask_secret)
             number = sum(1 for _ in client.flows())
         except A360Error as error:
             return False, trouble(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from airflow_provider_a360.hooks.a360 import A360Hook
 
 
+_ENDED_BY_SIGTERM = 128 + signal.SIGTERM
+"""A process's exit code, as shells have it."""
+
+
 class _A360ExportOperator(BaseOperator):
     """What the two exports share. Its parameters are described where they are seen, in the operators below."""
 
@@ -37,6 +42,7 @@ class _A360ExportOperator(BaseOperator):
         "a360_conn_id",
     )
     ui_color = "#d6efe9"
+    _exporting = False
 
     def __init__(
         self,
@@ -86,17 +92,35 @@ class _A360ExportOperator(BaseOperator):
             ledger = Ledger()
             if (store := context.get("task_state_store")) is not None:
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
-                how = [context["ti"].max_tries, *(getattr(self, name) for name in self.template_fields)]
+                how = [
+                    context["ti"].max_tries,
+                    *(getattr(self, name) for name in self.template_fields),
+                    self._key(hook),
+                ]
                 ledger = Ledger(store, str(how))
+            self._exporting = True
             manifest = job.run(hook.get_conn(), ledger)
         except NoWholeDay as reason:
             raise AirflowSkipException(str(reason)) from None
         except PERMANENT as error:
             raise AirflowFailException(str(error)) from error
+        finally:
+            self._exporting = False
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra.update(_event(manifest, days))
         return manifest
+
+    def on_kill(self) -> None:
+        """End an export that Airflow does not want any more: what is being read is given up, and the staged rows are
+        removed on the way out.
+
+        Airflow calls this in the midst of the export, when the process gets SIGTERM: the task was marked or deleted, or
+        the worker is shut down. Only SystemExit leaves the retries to Airflow, which a worker's end must not use up.
+        """
+        if self._exporting:
+            self._exporting = False
+            raise SystemExit(_ENDED_BY_SIGTERM)
 
     @abstractmethod
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
@@ -105,6 +129,10 @@ class _A360ExportOperator(BaseOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """What is done to each row."""
         return lambda row: row
+
+    def _key(self, hook: A360Hook) -> str:  # noqa: ARG002
+        """The fingerprint of the key that rows are hashed with; empty where none are."""
+        return ""
 
 
 def _event(manifest: Manifest, days: Days) -> dict[str, Any]:
@@ -184,6 +212,11 @@ class A360ExportConversionsOperator(_A360ExportOperator):
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
 
         return treatment(self.personal_data, hook.personal_data_secret)
+
+    def _key(self, hook: A360Hook) -> str:
+        from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415
+
+        return fingerprint(hook.personal_data_secret) if self.personal_data == "hash" else ""
 
 
 class A360ExportElementStatsOperator(_A360ExportOperator):

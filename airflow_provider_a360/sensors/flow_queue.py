@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_a360.api import arguments
-from airflow_provider_a360.api.errors import PERMANENT, A360Error
+from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360Error, A360RevokedError
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 
@@ -102,8 +102,14 @@ class A360FlowQueueSensor(BaseSensorOperator):
         else:
             # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
             key = f"zeros-in-try-{context['ti'].try_number}"
-            self._watch.zeros = int(str(store.get(key, 0)))
-            counts = self._watch.poll(self._client)
+            zeros = store.get(key)
+            self._watch.zeros = int(str(zeros or 0))
+            try:
+                counts = self._watch.poll(self._client)
+            except A360AuthError as refusal:
+                if zeros is None:
+                    raise
+                raise A360RevokedError.of(refusal) from None
             store.set(key, self._watch.zeros)
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
 
@@ -128,7 +134,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
         """What the trigger's event means for the task; one of unknown form fails it.
 
-        Raises: AirflowSensorTimeout, A360QueueEventError and, for what waiting can't mend, A360WaitError.
+        Raises: AirflowSensorTimeout, A360QueueEventError, A360RevokedError and, for what waiting can't mend,
+            A360WaitError.
         """
         import msgspec  # noqa: PLC0415
 
@@ -142,18 +149,18 @@ class A360FlowQueueSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(
                 f"Flow {self.flow_id}: its queue had not drained after {self.timeout:g} seconds."
             )
+        if end.outcome == "revoked":
+            raise A360RevokedError(end.message)
         if end.outcome == "failed" or end.counts is None:
             raise A360WaitError(end.message or "The trigger failed without a message.")
         return end.counts
 
     @functools.cached_property
     def _client(self) -> A360Client:
-        from airflow_provider_a360.api.client import A360Client  # noqa: PLC0415
         from airflow_provider_a360.api.queue import POLL_DEADLINE  # noqa: PLC0415
         from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
 
-        settings = A360Hook(self.a360_conn_id).get_conn().settings
-        return A360Client(settings, deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
+        return A360Hook(self.a360_conn_id).client(deadline=min(POLL_DEADLINE, max(1.0, self.timeout)))
 
     @functools.cached_property
     def _watch(self) -> QueueWatch:
@@ -168,15 +175,16 @@ class A360FlowQueueSensor(BaseSensorOperator):
     @contextmanager
     def _ending(self) -> Iterator[None]:
         """Turn what waiting can't mend into a failure without retry, or with `never_fail`, as a time-out, into a skip.
+        Credentials that were replaced are worth a retry, which reads the connection again.
 
         Outside of what the base class does: there, `soft_fail` would make it a skipped task, and `never_fail` goes by
         the mode.
         """
         try:
             yield
-        except (*PERMANENT, A360WaitError, A360QueueEventError, AirflowSensorTimeout) as error:
+        except (*PERMANENT, A360WaitError, A360QueueEventError, A360RevokedError, AirflowSensorTimeout) as error:
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
-            if isinstance(error, AirflowSensorTimeout):
+            if isinstance(error, (A360RevokedError, AirflowSensorTimeout)):
                 raise
             raise AirflowFailException(str(error)) from error

@@ -6,27 +6,29 @@ import asyncio
 import contextvars
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import msgspec
 from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import mask_secret
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import PERMANENT
+from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
 
-R = TypeVar("R")
-
 
 class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
-    """How a wait ended. The counts come with "drained", the message with "failed"."""
+    """How a wait ended. The counts come with "drained", the message with "failed" and with "revoked", which is worth
+    another try: the connection may hold other credentials by then.
+    """
 
-    outcome: Literal["drained", "timed_out", "failed"]
+    outcome: Literal["drained", "timed_out", "failed", "revoked"]
     counts: dict[str, int | None] | None = None
     message: str | None = None
 
@@ -73,40 +75,70 @@ class A360FlowQueueTrigger(BaseTrigger):
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
         try:
-            async with _look_ups(asyncio.get_running_loop()):
-                settings = settings_of(await get_async_connection(self.a360_conn_id))
-            while (left := self.deadline - time.time()) > 0:
-                await asyncio.sleep(min(self.poll_interval, left))
-                if counts := await _in_thread(_poll, watch, settings):
-                    return QueueEvent("drained", counts=counts)
+            # A poll may wait long for a thread of an account that doesn't answer.
+            async with asyncio.timeout(max(0.0, self.deadline - time.time()) + POLL_DEADLINE) as most:
+                polls = _polls_of(self.a360_conn_id, await _settings(self.a360_conn_id))
+                while (left := self.deadline - time.time()) > 0:
+                    await asyncio.sleep(min(self.poll_interval, left))
+                    if counts := await polls.poll(watch):
+                        return QueueEvent("drained", counts=counts)
+        except A360AuthError as error:
+            # The task has asked before the trigger did.
+            return QueueEvent("revoked", message=str(A360RevokedError.of(error)))
+        except A360RevokedError as error:
+            return QueueEvent("revoked", message=str(error))
         except PERMANENT as error:
             return QueueEvent("failed", message=str(error))
+        except TimeoutError:
+            if not most.expired():
+                raise
         return QueueEvent("timed_out")
+
+
+class _Polls:
+    """The polls of an account, by one client and in threads of their own: requests block, and an account that doesn't
+    answer must hold up neither the sensors of another one nor what other triggers do in the loop's threads.
+    """
+
+    def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        def read_again() -> Settings:
+            return asyncio.run_coroutine_threadsafe(_settings(conn_id), loop).result(POLL_DEADLINE)
+
+        # As many as may ask at once. The account's limit is far below what they carry.
+        self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
+        # Made in a thread too: it reads certificates, which would hold the loop.
+        self._client = self._threads.submit(
+            A360Client, settings, deadline=POLL_DEADLINE, read_again=read_again, announce=mask_secret
+        )
+
+    async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:
+        """Return what a poll of the watch returns, while the loop goes on."""
+        # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
+        here = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, here.run, self._poll, watch)
+
+    def _poll(self, watch: QueueWatch) -> dict[str, int | None] | None:
+        return watch.poll(self._client.result())
+
+
+_polls: WeakValueDictionary[Any, _Polls] = WeakValueDictionary()
+
+
+def _polls_of(conn_id: str, settings: Settings) -> _Polls:
+    """Return the polls that all triggers of a connection share for as long as there are any."""
+    key = conn_id, settings, asyncio.get_running_loop()
+    if (polls := _polls.get(key)) is None:
+        polls = _polls[key] = _Polls(*key)
+    return polls
+
+
+async def _settings(conn_id: str) -> Settings:
+    """Return what the connection says by now."""
+    async with _look_ups(asyncio.get_running_loop()):
+        return settings_of(await get_async_connection(conn_id))
 
 
 @functools.lru_cache(maxsize=1)
 def _look_ups(_: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     """A loop's look-ups of connections, a few at a time: a thousand triggers' answers at once would hold it."""
     return asyncio.Semaphore(4)
-
-
-# Requests block, so they go to threads: the account's limit is far below what threads carry. They have a pool of their
-# own, as a thousand sensors that wait for one account's pace would take every thread that other triggers need.
-_POLLS = ThreadPoolExecutor(8, thread_name_prefix="a360-poll")
-
-
-async def _in_thread(call: Callable[..., R], *args: Any) -> R:
-    """What a call that blocks returns; the loop goes on meanwhile."""
-    # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
-    here = contextvars.copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_POLLS, here.run, call, *args)
-
-
-def _poll(watch: QueueWatch, settings: Settings) -> dict[str, int | None] | None:
-    return watch.poll(_client(settings))
-
-
-@functools.lru_cache(maxsize=64)
-def _client(settings: Settings) -> A360Client:
-    """One client for all triggers of an account."""
-    return A360Client(settings, deadline=POLL_DEADLINE)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
+from faults_airflow import LongExports
 from faults_harness import Export, Worker
 
 from airflow_provider_a360.sandbox.account import Account
@@ -39,6 +40,13 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     worker = Worker(tmp_path_factory.mktemp("worker"))
     yield worker
     worker.close()
+
+
+@pytest.fixture(scope="session")
+def long_exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LongExports]:
+    names = ["killed", "marked", "terminated"]
+    with LongExports(tmp_path_factory.mktemp("long"), names) as running:
+        yield running
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_rows_removed_while_paging(export, seed):
     stood = {row.id for row in account.flows[0].conversions}
     if "error" in result:
         assert "A360ListMovedError" in result["kinds"]
-        assert "changed each of the 4 times that it was read" in result["error"]
+        assert "changed while it was read: attempt 4 found" in result["error"]
         assert (task.files(), task.leftovers()) == ({}, [])
     else:
         (content,) = task.files().values()

@@ -5,13 +5,10 @@ import re
 import signal
 import time
 from collections import Counter
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-import requests
-from airflow_harness import Home, Standalone, connection
+from faults_airflow import DAYS, ELEMENTS, FIRST, LAST
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
@@ -20,13 +17,6 @@ from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.export.job import Job
 from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.sandbox.example import PAUSED_FLOW
-from airflow_provider_a360.sandbox.knobs import Knobs
-from airflow_provider_a360.sandbox.server import Sandbox
-
-DAYS = 62
-LAST = datetime.now(UTC).date() - timedelta(days=3)
-FIRST = LAST - timedelta(days=DAYS - 1)
-ELEMENTS = 3
 
 
 def asked(requests):
@@ -35,105 +25,43 @@ def asked(requests):
     return Counter(found[1] for found in days if found)
 
 
-class Api:
-    """Airflow's REST API, once it answers."""
-
-    def __init__(self, airflow):
-        self._url = airflow.home.env["AIRFLOW__API__BASE_URL"]
-        airflow.until(self._answers)
-        self._token = requests.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
-
-    def _answers(self):
-        with suppress(requests.RequestException):
-            return requests.get(f"{self._url}/api/v2/monitor/health", timeout=30).ok
-        return False
-
-    def post(self, path, **body):
-        head = {"Authorization": f"Bearer {self._token}"}
-        answer = requests.post(f"{self._url}/api/v2/dags/{path}", json=body, headers=head, timeout=30)
-        assert answer.ok, answer.text
-        return answer.json()
-
-
-def process_of(airflow, dag_id):
-    """The process that runs the DAG's only task, by its title; not the executor's, which watches over it."""
-    ((ti,),) = airflow.query("SELECT id FROM task_instance WHERE dag_id = ?", dag_id)
-    for member in airflow._session():
-        with suppress(OSError):
-            title = Path(f"/proc/{member}/cmdline").read_text()
-            if str(ti).replace("-", "") in title.replace("-", "") and "LocalExecutor" not in title:
-                return member
-    raise AssertionError("The task is not running.")
-
-
 class Killed:
     """An export of 62 days that was killed in mid-run, tried again, and cleared after that."""
 
-    def __init__(self, folder):
-        self.lake = folder / "lake"
-        home = Home(folder / "home")
-        task = f"""
-            A360ExportElementStatsOperator(
-                task_id="export",
-                flow_ids={PAUSED_FLOW},
-                destination={str(self.lake)!r},
-                first_day="{FIRST}",
-                last_day="{LAST}",
-                retries=1,
-                retry_delay=timedelta(seconds=1),
-            )
-        """
-        home.dag("long", task, schedule="None")
-        with Sandbox(knobs=Knobs(requests_per_second=0, latency=0.15)) as sandbox:
-            airflow = Standalone(home, {"AIRFLOW_CONN_A360_DEFAULT": connection(sandbox)})
-            with airflow:
-                self._play(airflow, sandbox)
-                # Nothing is left to be ended in good order.
-                for member in airflow._session():
-                    os.kill(member, signal.SIGKILL)
-            self.logs = [
-                file.read_text() for file in sorted((home.folder / "logs" / "dag_id=long").glob("*/task_id=export/*"))
-            ]
-            sandbox.knobs.latency = 0
-            undisturbed = Job(
-                ElementStatistics(), [PAUSED_FLOW], Days(FIRST, LAST), Destination(str(folder / "calm")), "jsonl"
-            )
-            settings = Settings(secret=sandbox.api_key, base_url=sandbox.url, requests_per_second=1000)
-            undisturbed.run(A360Client(settings))
-            self.undisturbed = self._files(folder / "calm")
-
-    def _play(self, airflow, sandbox):
-        api = Api(airflow)
-        airflow.until(lambda: airflow.query("SELECT dag_id FROM serialized_dag WHERE dag_id = 'long'"))
-        run = api.post("long/dagRuns", logical_date=None)["dag_run_id"]
-        airflow.until(lambda: len(sandbox.requests) > DAYS * ELEMENTS // 2)
-        os.kill(process_of(airflow, "long"), signal.SIGKILL)
+    def __init__(self, running):
+        self.lake = running.lake("killed")
+        airflow, sandbox = running.airflow, running.sandbox
+        before = len(sandbox.requests)
+        run = running.start("killed", latency=0.15)
+        os.kill(running.process("killed"), signal.SIGKILL)
         time.sleep(0.5)
-        self.at_death, first = self._files(self.lake), len(sandbox.requests)
-        airflow.until(lambda: airflow.ended("long", 1), 60)
-        self.retried, second = airflow.task("long", "export"), len(sandbox.requests)
-        self.after_retry = self._files(self.lake)
+        self.at_death, first = running.files("killed"), len(sandbox.requests)
+        airflow.until(lambda: airflow.ended("killed", 1), 60)
+        self.retried, second = airflow.task("killed", "export"), len(sandbox.requests)
+        self.after_retry = running.files("killed")
+        self.stored = airflow.query("SELECT key, length(value) FROM task_state_store WHERE dag_id = 'killed'")
         sandbox.knobs.latency = 0
-        api.post("long/clearTaskInstances", dag_run_id=run, dry_run=False, only_failed=False)
-        airflow.until(
-            lambda: airflow.task("long", "export").tries > self.retried.tries and airflow.ended("long", 1), 60
-        )
-        self.cleared = airflow.task("long", "export")
-        self.first_try, self.second_try = asked(sandbox.requests[:first]), asked(sandbox.requests[first:second])
+        running.ask("POST", "killed/clearTaskInstances", dag_run_id=run, dry_run=False, only_failed=False)
+        tries = self.retried.tries
+        airflow.until(lambda: airflow.task("killed", "export").tries > tries and airflow.ended("killed", 1), 60)
+        self.cleared = airflow.task("killed", "export")
+        self.first_try, self.second_try = asked(sandbox.requests[before:first]), asked(sandbox.requests[first:second])
         self.after_clear = asked(sandbox.requests[second:])
+        self.logs = running.logs("killed")
+        calm = Destination(str(running.lake("calm")))
+        undisturbed = Job(ElementStatistics(), [PAUSED_FLOW], Days(FIRST, LAST), calm, "jsonl")
+        undisturbed.run(A360Client(Settings(secret=sandbox.api_key, base_url=sandbox.url, requests_per_second=1000)))
+        self.undisturbed = running.files("calm")
 
     @property
     def done(self):
         """How many files the retry found to be done with."""
         return int(re.search(r"An earlier try published (\d+) files", self.logs[1])[1])
 
-    def _files(self, folder):
-        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.jsonl")}
-
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    return Killed(tmp_path_factory.mktemp("killed"))
+def killed(long_exports):
+    return Killed(long_exports)
 
 
 def test_what_was_published_before_is_whole(killed):
@@ -165,6 +93,11 @@ def test_its_files_equal_those_of_an_undisturbed_run(killed):
     others = {path.name for path in killed.lake.rglob("*") if path.is_file() and path.suffix != ".jsonl"}
     # Its death may have come in the midst of writing a file.
     assert [re.fullmatch(r"\..+\.tmp", name) is not None for name in others] in ([], [True])
+
+
+def test_what_was_published_is_kept_in_one_value(killed):
+    ((_, size),) = killed.stored
+    assert size < 20 * DAYS
 
 
 def test_a_cleared_task_starts_afresh(killed):

@@ -15,7 +15,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from oracle import conversion_row, statistics_are_right
 
-from airflow_provider_a360.api import paging
+from airflow_provider_a360.api import reading
 from airflow_provider_a360.api.errors import A360Error, A360FormatError, A360TransientError
 from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
@@ -99,10 +99,7 @@ UNPROVEN = "could not be proven"
 
 def start_dates(account, filter_by, filter_goals_by, order, days):
     knobs = {"filter_by": filter_by, "filter_goals_by": filter_goals_by, "order": order}
-    # What shows it lies further back in the list than may be looked at a bounded cost.
-    is_deep = (account, order, days) == (rarely_long_journeys, "start", ONE_DAY)
-    note = UNPROVEN if is_deep else "doesn't go by conversion_date"
-    return Service(knobs, account, options={"flow_ids": FLOW, **days}, note=note)
+    return Service(knobs, account, options={"flow_ids": FLOW, **days}, note="doesn't go by conversion_date")
 
 
 def statistics(note="", answers=(), **knobs):
@@ -301,7 +298,7 @@ def test_every_row_comes_once_or_a_note_says_why_not(run, service, tmp_path, cap
 
 @pytest.mark.parametrize(("service", "error", "words"), NOT_READ.values(), ids=NOT_READ)
 def test_what_can_not_be_read_fails_and_says_why(run, service, error, words, tmp_path, monkeypatch):
-    monkeypatch.setattr(paging, "_MOST_PAGES", 200)
+    monkeypatch.setattr(reading, "_MOST_PAGES", 200)
     with start(service) as sandbox:
         with pytest.raises(error) as failure:
             run(sandbox, service.operator, service.options)

@@ -64,7 +64,10 @@ def test_conversions_of_the_runs_interval_are_that_days_file_and_the_manifest_sa
     assert sorted(row["conversion_id"] for row in rows) == expected_ids(sandbox, DAY)
     assert any(row["email"] for row in rows)
     manifest = done.only.returned
-    assert manifest["files"] == [{"day": str(DAY), "last_day": str(DAY), "rows": len(rows), "uri": f"file://{file}"}]
+    size = file.stat().st_size
+    assert manifest["files"] == [
+        {"day": str(DAY), "last_day": str(DAY), "rows": len(rows), "size": size, "uri": f"file://{file}"}
+    ]
     assert (manifest["dataset"], manifest["rows"], manifest["unfinished_days"]) == ("conversions", len(rows), [])
     assert manifest["flows"] == sorted(flow.id for flow in sandbox.account.flows)
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from tenacity import wait_fixed
 
 from airflow_provider_a360 import cli_account
-from airflow_provider_a360.api import transport
+from airflow_provider_a360.api import account, transport
 from airflow_provider_a360.cli import airflow_commands, main
 from airflow_provider_a360.hooks import a360
 from airflow_provider_a360.hooks.a360 import A360Hook
@@ -34,7 +34,7 @@ SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
 
 @pytest.fixture(autouse=True)
 def _of_its_own(monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
     monkeypatch.setattr(a360, "PATIENCE", 0.05)
     monkeypatch.setattr(cli_account, "PATIENCE", 0.05)
@@ -156,7 +156,7 @@ def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
     [
         ({"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}}, ["403 Not in", "tariff"]),
         ({"status": 403, "body": {"message": "Your IP is not allowed", "error_code": 403}}, ["Your IP", "allow-list"]),
-        ({"status": 200, "body": {"data": 7}}, ["The list of flows is a int"]),
+        ({"status": 200, "body": {"data": 7}}, ["The list of flows", "holds a int, not rows"]),
         ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),
     ],
 )
@@ -257,6 +257,51 @@ def test_elements_are_those_of_the_flow_without_deleted_ones(run, connect, sandb
     assert email["name"] == "Thank you for your order"
     assert email["last_send"] == max(event.at for event in sent).isoformat()
     assert str(example.OLD_EMAIL) not in {row["id"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"login": "hush-hush", "password": ""},
+        {"login": "hush-hush", "password": "me"},
+        {"host": "hush-hush"},
+        {"host": "http://hush-hush"},
+        {"host": "https://hush-hush"},
+        {"host": "https://hush-hush", "port": 8443},
+        {"host": "https://api.example.com?hush-hush"},
+        {"host": "api.example.com", "schema": "hush-hush"},
+        {"host": "https://api.example.com:hush-hush"},
+        {"extra": "hush-hush"},
+        {"extra": '"hush-hush"'},
+        {"extra": {"page_size": "hush-hush"}},
+        {"extra": {"read_timeout": ["hush-hush"]}},
+        {"extra": {"page_size": 0, "hush-hush 1": 1}},
+    ],
+    ids=str,
+)
+def test_a_secret_typed_into_the_wrong_field_is_not_shown(run, connect, no_name_server, caplog, typed):
+    connect(**typed)
+    worked, said = both(run)
+    assert not worked
+    for command in (("flows",), ("elements", example.MAIN_FLOW)):
+        assert run(*command)[1]
+    assert "hush" not in said + caplog.text
+
+
+@pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+def test_no_name_of_the_service_steers_the_terminal(run, connect, sandbox, output):
+    name = "red\x1b[31m\x07 gpj\u202e.exe\u2066\u200f\u061c two\nlines\x9b2J"
+    for flow in sandbox.account.flows:
+        flow.name = name
+    for element in sandbox.account.flow(example.MAIN_FLOW).elements:
+        element.name = name
+    connect()
+    for command in (("flows",), ("elements", example.MAIN_FLOW)):
+        printed = run(*command, "--output", output)[0]
+        if output == "json":
+            assert "red [31m  gpj.exe two lines 2J" in printed
+        assert not set("\x1b\x07\u202e\u2066\u200f\u061c\x9b") & set(printed)
+        assert "\\u202e" not in printed
 
 
 @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])

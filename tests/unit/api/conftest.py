@@ -11,14 +11,14 @@ import pytest
 from api_support import NOW
 from tenacity import wait_fixed
 
-from airflow_provider_a360.api import transport
+from airflow_provider_a360.api import account, transport
 from airflow_provider_a360.sandbox.knobs import Knobs
 from airflow_provider_a360.sandbox.server import Sandbox
 
 
 @pytest.fixture(autouse=True)
 def _own_accounts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
 
 

@@ -3,10 +3,17 @@
 import pytest
 from api_support import asked, connect
 
-from airflow_provider_a360.api.errors import A360FlowNotFoundError
+from airflow_provider_a360.api.errors import (
+    A360FlowNotFoundError,
+    A360FormatError,
+    A360NoDataError,
+    A360RequestError,
+    A360UndecodableError,
+)
 from airflow_provider_a360.sandbox import example
 
 UNKNOWN = 999_999
+FLOWS = "/a360/autoresponders/list"
 DAYS = {"first_day": "2026-11-02", "last_day": "2026-11-08"}
 NO_DATA = {"message": "Not found", "error_code": 404}
 CONDITION = f"/a360/stats/trigger/{example.CONDITION}/group-stat-filtered"
@@ -28,8 +35,9 @@ def test_an_unknown_flow_is_found_out_by_asking_for_it(sandbox, call):
     with pytest.raises(A360FlowNotFoundError, match=f"Flow {UNKNOWN} does not exist in this account") as caught:
         call(connect(sandbox), UNKNOWN)
     assert caught.value.flow_id == UNKNOWN
-    assert [seen.path for seen in sandbox.requests[1:]][-1] == f"/a360/autoresponders/{UNKNOWN}"
-    assert asked(sandbox) == [404, 404]
+    # The list of flows, which states no total, ends with an empty page.
+    assert asked(sandbox) == [404, 404, 200, 200, 200]
+    assert [seen.path for seen in sandbox.requests[2:]] == [f"/a360/autoresponders/{UNKNOWN}", *[FLOWS] * 3]
 
 
 @of_a_flow
@@ -45,9 +53,34 @@ def test_a_404_of_a_known_flow_is_no_data(sandbox, call):
 
 @of_a_flow
 def test_a_404_of_a_flow_not_seen_yet_costs_one_more_request(sandbox, call):
-    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body="<h1>Not Found</h1>")
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body=NO_DATA)
     call(connect(sandbox), example.MAIN_FLOW)
     assert asked(sandbox) == [404, 200]
+
+
+@of_a_flow
+def test_a_404_that_a_proxy_answers_is_not_believed(sandbox, call):
+    wanted = call(connect(sandbox), example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body="<h1>Not Found</h1>")
+    assert call(connect(sandbox), example.MAIN_FLOW) == wanted
+    assert wanted
+    assert asked(sandbox).count(404) == 1
+
+
+@of_a_flow
+def test_a_flow_that_is_listed_but_has_no_details_is_known(serve, call):
+    sandbox = serve(flows_without_details=1)
+    last = sandbox.account.flows[-1].id
+    sandbox.answer_next(f"/a360/autoresponders/{last}/", status=404, body=NO_DATA)
+    client = connect(sandbox)
+    answer = call(client, last)
+    assert not answer or (answer.total_conversions is None and answer.goals == [])
+    assert [seen.path for seen in sandbox.requests[2:]] == [f"/a360/autoresponders/{last}", FLOWS]
+    # It is looked up once.
+    sandbox.requests.clear()
+    sandbox.answer_next(f"/a360/autoresponders/{last}/", status=404, body=NO_DATA)
+    assert call(client, last) == answer
+    assert asked(sandbox) == [404]
 
 
 def test_an_empty_list_of_an_unknown_flow_is_not_believed(sandbox):
@@ -68,7 +101,7 @@ def test_flows_seen_in_the_list_are_known(sandbox):
     client = connect(sandbox)
     list(client.flows())
     assert list(client.conversions(example.EMPTY_FLOW)) == []
-    assert asked(sandbox) == [200, 404]
+    assert asked(sandbox) == [200, 200, 200, 404]
 
 
 @pytest.mark.parametrize("manner", ["empty", "404"])
@@ -122,7 +155,6 @@ def test_the_printed_path_answers_for_a_condition_where_its_own_doesnt(sandbox):
         {"sent": "10", "errors": "0", "opened": "9", "last_send": "2020-10-13 07:29:07"},
         {"executed": "3", "sent": "3", "opened": "1"},
         {"executed": 3, "error": 0},
-        {"flow_id": 1},
         [],
         None,
     ],
@@ -132,6 +164,13 @@ def test_an_emails_body_at_the_printed_path_is_refused(sandbox, data):
     sandbox.answer_next(PRINTED, body={"data": data})
     assert connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS) is None
     assert asked(sandbox) == [404, 200]
+
+
+def test_a_body_without_any_counter_at_the_printed_path_is_an_error(sandbox):
+    sandbox.answer_next(CONDITION, status=404, body=NO_DATA)
+    sandbox.answer_next(PRINTED, body={"data": {"flow_id": 1}})
+    with pytest.raises(A360FormatError, match="an object with the keys flow_id, not any of the fields"):
+        connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS)
 
 
 def test_a_conditions_path_that_has_worked_once_is_trusted_when_it_has_no_data(sandbox):
@@ -158,8 +197,10 @@ def test_only_a_conditions_filtered_statistics_are_asked_for_twice(sandbox):
 def test_goals_listed_under_the_other_spelling_are_found(sandbox, days, printed, other):
     path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/"
     row = {"id": 7, "conversion_type": "goal", "flow_id": 9, "conversion_date": "2026-11-02 10:00:00"}
-    sandbox.answer_next(path + printed, status=404)
-    sandbox.answer_next(path + other, body={"total": 1, "items": [row]})
+    # The first list of a run that fits on a page is looked behind.
+    for rows in ([row], []):
+        sandbox.answer_next(path + printed, status=404)
+        sandbox.answer_next(path + other, body={"total": 1, "items": rows})
     found = connect(sandbox).conversions(example.MAIN_FLOW, "goal", **days)
     assert [conversion.conversion_id for conversion in found] == [7]
 
@@ -171,3 +212,66 @@ def test_goals_listed_under_neither_spelling_are_none(sandbox, status):
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goals", status=404)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goal", status=status)
     assert list(client.conversions(example.MAIN_FLOW, "goal", **DAYS)) == []
+
+
+SPELLINGS = ["/a360/one", "/a360/other"]
+JSON_404, HTML_404, HTML_200 = (404, NO_DATA), (404, "<h1>Not Found</h1>"), (200, "<h1>Hello</h1>")
+NO_204, BAD, BUSY, GOOD = (204, None), (400, {"message": "Bad"}), (502, None), (200, {"data": []})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meaning", "statuses"),
+    [
+        pytest.param(GOOD, None, None, [200], id="first good"),
+        pytest.param(JSON_404, GOOD, None, [404, 200], id="first 404"),
+        pytest.param(NO_204, GOOD, None, [204, 200], id="first 204"),
+        pytest.param(HTML_404, GOOD, None, [404, 404, 404, 200], id="first proxy's 404"),
+        pytest.param(JSON_404, JSON_404, A360NoDataError, [404, 404], id="both 404"),
+        pytest.param(JSON_404, NO_204, A360NoDataError, [404, 204], id="404 and 204"),
+        pytest.param(JSON_404, BAD, A360NoDataError, [404, 400], id="404 and 400"),
+        pytest.param(HTML_404, JSON_404, A360UndecodableError, [404] * 4, id="proxy's 404 and 404"),
+        pytest.param(HTML_404, BAD, A360UndecodableError, [404] * 3 + [400], id="proxy's 404 and 400"),
+        pytest.param(JSON_404, HTML_404, A360UndecodableError, [404] * 4, id="404 and proxy's 404"),
+        pytest.param(HTML_404, HTML_404, A360UndecodableError, [404] * 6, id="both proxy's 404"),
+        pytest.param(HTML_200, None, A360UndecodableError, [200] * 3, id="first undecodable"),
+        pytest.param(BAD, None, A360RequestError, [400], id="first 400"),
+    ],
+)
+def test_a_second_spelling_is_asked_for_where_the_first_is_unknown(sandbox, one, other, meaning, statuses):
+    for path, answer in zip(SPELLINGS, (one, other), strict=True):
+        if answer:
+            sandbox.answer_next(path, status=answer[0], body=answer[1], times=3)
+    client = connect(sandbox)
+    if meaning is None:
+        assert client._get_first(SPELLINGS, {"limit": 5}) == GOOD[1]
+        assert sandbox.requests[-1].query == {"limit": "5"}
+    else:
+        with pytest.raises(meaning) as caught:
+            client._get_first(SPELLINGS, {"limit": 5})
+        assert type(caught.value) is meaning
+    assert asked(sandbox) == statuses
+
+
+@pytest.mark.parametrize(("answer", "meaning"), [(BAD, A360RequestError), (JSON_404, A360NoDataError)])
+def test_a_path_with_one_spelling_means_what_it_answers(sandbox, answer, meaning):
+    sandbox.answer_next(SPELLINGS[0], status=answer[0], body=answer[1])
+    with pytest.raises(meaning):
+        connect(sandbox)._get_first(SPELLINGS[:1], {})
+
+
+@of_a_flow
+def test_a_204_of_a_known_flow_is_no_data(sandbox, call):
+    client = connect(sandbox)
+    client.flow(example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=204)
+    answer = call(client, example.MAIN_FLOW)
+    assert not answer or (answer.total_conversions is None and answer.goals == [])
+    assert asked(sandbox) == [200, 204]
+
+
+def test_a_flow_with_rows_is_known_without_asking_for_it(sandbox):
+    client = connect(sandbox)
+    client.conversions(example.MAIN_FLOW)
+    sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body=NO_DATA)
+    assert client.conversion_totals(example.MAIN_FLOW).total_conversions is None
+    assert asked(sandbox) == [200, 404]

@@ -10,7 +10,7 @@ import pytest
 from api_support import TOKEN_PATH, asked, connect
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360NoDataError
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.flow import utc_days
@@ -356,6 +356,18 @@ def test_event_logs_are_deleted(serve, given):
     left = [log for log in before if any(getattr(log, name) != value for name, value in wanted.items())]
     assert sandbox.account.event_logs == left
     assert len(left) < len(before)
+
+
+def test_event_logs_that_are_deleted_without_a_word_are_deleted(sandbox):
+    sandbox.answer_next("/a360/events/", status=204)
+    connect(sandbox).delete_event_logs(email="ada@example.com")
+    assert asked(sandbox) == [204]
+
+
+def test_event_logs_at_an_unknown_path_are_not_deleted(sandbox):
+    sandbox.answer_next("/a360/events/", status=404, body={"message": "Not found"})
+    with pytest.raises(A360NoDataError, match="404 Not found"):
+        connect(sandbox).delete_event_logs(email="ada@example.com")
 
 
 def test_token_endpoint(sandbox):

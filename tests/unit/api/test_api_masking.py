@@ -3,6 +3,7 @@
 import pytest
 
 from airflow_provider_a360.api.errors import A360RequestError
+from airflow_provider_a360.api.masking import printable
 
 # Of a message, 1,200 characters are read.
 READ = 1200
@@ -29,3 +30,20 @@ def test_a_word_that_is_cut_in_two_is_left_out(whole, left):
     text = f"{said:{READ - left}}{whole} is not known."
     assert text[READ - left : READ] == whole[:left]
     assert reason(text) == f"{said} \u2026"
+
+
+@pytest.mark.parametrize("code", [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029])
+def test_no_text_of_the_service_steers_the_terminal(code):
+    assert printable(f"a{chr(code)}b") == "a b"
+    assert reason(f"a{chr(code)}b") == "a b"
+
+
+@pytest.mark.parametrize("code", [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+def test_no_text_of_the_service_turns_the_direction_of_others(code):
+    assert printable(f"a{chr(code)}b") == "ab"
+    assert reason(f"a{chr(code)}b") == "ab"
+
+
+def test_other_characters_are_printed_as_they_are():
+    text = "Ünïcode \u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd \U0001f600\u200d"
+    assert printable(text) == text

@@ -1,12 +1,20 @@
 """How often an account is asked, by all who use it together. The sandbox enforces the service's limit itself."""
 
+import gc
+import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from api_support import Clock, asked, connect, connect_by_key
+from api_support import Clock, asked, connect, logins
 
+from airflow_provider_a360.api import account
+from airflow_provider_a360.api.calls import while_wanted
+from airflow_provider_a360.api.errors import A360TransientError
 from airflow_provider_a360.api.pace import Pace
 from airflow_provider_a360.sandbox import example
+
+ACCOUNTS = account._accounts
 
 
 def busiest_second(times):
@@ -34,12 +42,55 @@ def test_accounts_do_not_wait_for_each_other(sandbox):
     assert asked(sandbox) == [200, 200]
 
 
-def test_the_limit_that_was_set_last_holds_for_the_account(sandbox):
-    connect(sandbox, client_id="", secret=sandbox.api_key, requests_per_second=0.02).flow(example.EMPTY_FLOW)
-    hurried = connect_by_key(sandbox.url)
+def test_the_lowest_rate_that_a_living_client_names_is_everybodys(sandbox):
+    """At one request in 50 seconds, the second one would not come within this test."""
+    hurried = connect(sandbox, requests_per_second=1000)
     hurried.flow(example.EMPTY_FLOW)
+    slow = connect(sandbox, requests_per_second=0.02)
+    with while_wanted(hurried) as ours:
+        threading.Timer(0.3, ours.unwanted.set).start()
+        with pytest.raises(A360TransientError, match="not wanted"):
+            ours.flow(example.EMPTY_FLOW)
+    assert asked(sandbox) == [200]
+    del slow
+    gc.collect()
     hurried.flow(example.EMPTY_FLOW)
-    assert asked(sandbox) == [200] * 3
+    assert asked(sandbox) == [200] * 2
+
+
+def test_two_connections_of_an_account_with_two_rates_keep_to_the_lower_one_together(sandbox):
+    clients = [connect(sandbox, requests_per_second=rate) for rate in (20, 4)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: clients[number % 2].flow(example.EMPTY_FLOW), range(9)))
+    assert busiest_second([seen.at for seen in sandbox.requests]) <= 5
+
+
+def test_another_secret_of_the_same_client_has_the_same_pace(sandbox):
+    """As somebody changes it, tasks with the old one and with the new one run side by side."""
+    old, new = connect(sandbox), connect(sandbox, secret="another")
+    assert old._transport._pace is new._transport._pace
+    assert old._transport._credentials is not new._transport._credentials
+
+
+def test_what_accounts_share_is_forgotten_with_them_and_names_no_secret(sandbox, monkeypatch):
+    monkeypatch.setattr(account, "_accounts", type(ACCOUNTS)())
+    kept = connect(sandbox)
+    kept.flow(example.EMPTY_FLOW)
+    assert all(text not in repr(list(account._accounts)) for text in (sandbox.client_id, sandbox.client_secret))
+    for number in range(200):
+        connect(sandbox, client_id=f"client-{number}")
+    gc.collect()
+    assert len(account._accounts) < 100
+    connect(sandbox).flow(example.EMPTY_FLOW)
+    assert logins(sandbox) == 1
+
+
+def test_hooks_made_one_after_the_other_share_a_token(sandbox, monkeypatch):
+    monkeypatch.setattr(account, "_accounts", type(ACCOUNTS)())
+    for _ in range(3):
+        connect(sandbox).flow(example.EMPTY_FLOW)
+        gc.collect()
+    assert logins(sandbox) == 1
 
 
 def test_no_more_requests_are_under_way_than_was_set(sandbox):
@@ -144,3 +195,78 @@ def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_a
     for _ in range(10):
         seconds_for_ten()
     assert seconds_for_ten() == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("rates", [(10, 2), (2, 10)])
+def test_a_rate_holds_as_long_as_whoever_named_it(rates):
+    clock, users = Clock(), [Clock(), Clock()]
+    pace = Pace(rates[0], clock=clock)
+    for user, rate in zip(users, rates, strict=True):
+        pace.join(user, rate)
+
+    def seconds_for_twenty():
+        start = clock()
+        for _ in range(20):
+            pace.wait(clock.sleep)
+        return clock() - start
+
+    assert seconds_for_twenty() > 8
+    del user, users[rates.index(2)]
+    gc.collect()
+    assert seconds_for_twenty() < 3
+    assert pace.per_second == 10
+
+
+def test_a_rate_that_falls_counts_what_was_sent_before():
+    clock, user = Clock(), Clock()
+    pace = Pace(10, clock=clock)
+    for _ in range(10):
+        pace.wait(clock.sleep)
+    pace.join(user, 1)
+    start = clock()
+    pace.wait(clock.sleep)
+    assert clock() - start > 1
+
+
+def said_of_refusals(caplog):
+    return [record for record in caplog.records if "beyond the account's limit" in record.getMessage()]
+
+
+def test_refusals_are_told_every_ten_seconds_with_their_number_and_the_pace(caplog):
+    caplog.set_level(logging.DEBUG)
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    for _ in range(30):
+        pace.refused(0)
+        clock.passed(1)
+    said = said_of_refusals(caplog)
+    assert {record.levelname for record in said} == {"INFO"}
+    assert [record.args[0] for record in said] == [1, 10, 10]
+    paces = [record.args[1] for record in said]
+    assert 0 < paces[-1] < paces[0] < 10
+    assert paces[-1] == pytest.approx(10 * pace._share)
+
+
+def test_the_last_refusals_are_told_by_a_request_that_goes_through(caplog):
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    pace = Pace(10, clock=clock)
+    for _ in range(5):
+        pace.refused(0)
+    pace.wait(clock.sleep)
+    assert [record.args[0] for record in said_of_refusals(caplog)] == [1]
+    clock.passed(11)
+    pace.wait(clock.sleep)
+    pace.wait(clock.sleep)
+    assert [record.args[0] for record in said_of_refusals(caplog)] == [1, 4]
+
+
+def test_a_list_that_is_refused_over_and_over_says_so_in_one_line(sandbox, caplog):
+    """Each refusal is a line for those who debug."""
+    caplog.set_level(logging.DEBUG, "airflow_provider_a360")
+    sandbox.knobs.share_429 = 0.6
+    list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
+    refused = asked(sandbox, "/").count(429)
+    ours = [record for record in caplog.records if record.name.startswith("airflow_provider_a360")]
+    assert len([record for record in ours if record.levelno == logging.DEBUG]) == refused > 5
+    assert len([record for record in ours if record.levelno > logging.DEBUG]) == len(said_of_refusals(caplog)) == 1

@@ -20,6 +20,7 @@ from airflow_provider_a360.api.errors import (
     A360NoDataError,
     A360RequestError,
     A360TransientError,
+    A360UndecodableError,
 )
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.server import Sandbox
@@ -41,9 +42,6 @@ WORTH_ANOTHER_TRY = {
     "503": {"status": 503, "body": "busy"},
     "504": {"status": 504},
     "408": {"status": 408},
-    "html for json": {"status": 200, "body": "<html>back in a minute</html>"},
-    "empty body": {"status": 200},
-    "half a body": {"status": 200, "body": '{"data": {"sent": 1'},
     "limit code, 200": {"status": 200, "body": LIMIT},
     "limit code, 400": {"status": 400, "body": LIMIT},
     "limit code, 403": {"status": 403, "body": LIMIT},
@@ -65,6 +63,79 @@ def test_what_does_not_pass_ends_with_the_calls_time(sandbox, answer):
     with pytest.raises(A360TransientError, match="run the task again later"):
         of_email(sandbox, deadline=0.4)
     assert len(asked(sandbox)) > 1
+
+
+UNDECODABLE = {
+    "html": {"status": 200, "body": "<html>back in a minute</html>"},
+    "no body": {"status": 200},
+    "half a body": {"status": 200, "body": '{"data": {"sent": 1'},
+    "no UTF-8": {"status": 200, "body": b'{"data": {"sent": "\xff"}}'},
+    "201 html": {"status": 201, "body": "<html>Created</html>"},
+    "404 html": {"status": 404, "body": "<html>Not Found</html>"},
+    "404 text": {"status": 404, "body": "no Route matched with those values"},
+}
+
+
+@pytest.mark.parametrize("answer", UNDECODABLE.values(), ids=UNDECODABLE)
+def test_what_cannot_be_decoded_is_tried_three_times(sandbox, answer):
+    sandbox.answer_next(STATS, **answer, times=2)
+    assert of_email(sandbox).sent == sandbox.account.element(example.EMAIL).count("sent")
+    assert asked(sandbox) == [answer["status"]] * 2 + [200]
+
+
+@pytest.mark.parametrize("answer", UNDECODABLE.values(), ids=UNDECODABLE)
+def test_what_can_never_be_decoded_is_not_tried_for_five_minutes(sandbox, monkeypatch, answer):
+    sandbox.answer_next(STATS, **answer, times=4)
+    client, clock = paused(connect_by_key(sandbox.url, deadline=300), monkeypatch)
+    with pytest.raises(
+        A360UndecodableError, match=f"{answer['status']} answered with a body that is not JSON"
+    ) as caught:
+        client.element_stats(example.EMAIL, "email")
+    assert "may be a proxy or a maintenance page" in str(caught.value)
+    assert "html" not in str(caught.value)
+    assert asked(sandbox) == [answer["status"]] * 3
+    assert sum(clock.naps) < 5
+
+
+def test_only_what_cannot_be_decoded_counts_for_the_three_tries(sandbox):
+    """Overloads in between neither use them up nor give new ones."""
+    bad, busy = UNDECODABLE["html"], {"status": 503}
+    for answer in (busy, bad, busy, busy, bad, busy):
+        sandbox.answer_next(STATS, **answer)
+    assert of_email(sandbox).sent == sandbox.account.element(example.EMAIL).count("sent")
+    sandbox.requests.clear()
+    for answer in (busy, bad, busy, bad, busy, bad, busy):
+        sandbox.answer_next(STATS, **answer)
+    with pytest.raises(A360UndecodableError):
+        of_email(sandbox)
+    assert asked(sandbox) == [503, 200, 503, 200, 503, 200]
+
+
+def test_every_call_has_three_tries_of_its_own(sandbox):
+    client = connect_by_key(sandbox.url)
+    for _ in range(3):
+        sandbox.answer_next(STATS, **UNDECODABLE["html"], times=2)
+        assert client.element_stats(example.EMAIL, "email")
+    assert asked(sandbox) == [200] * 9
+
+
+@pytest.mark.parametrize("answer", [{"status": 502}, {"status": 400}, {"status": 403}], ids=str)
+def test_other_failures_with_a_page_for_a_body_are_what_their_status_says(sandbox, answer):
+    sandbox.answer_next(STATS, **answer, body="<html>No</html>")
+    kind = {502: None, 400: A360RequestError, 403: A360ForbiddenError}[answer["status"]]
+    if kind is None:
+        assert of_email(sandbox)
+        return
+    with pytest.raises(kind):
+        of_email(sandbox)
+    assert asked(sandbox) == [answer["status"]]
+
+
+@pytest.mark.parametrize("answer", [{"status": 204}, {"status": 404}, {"status": 404, "body": " \n"}], ids=str)
+def test_an_answer_without_content_is_no_data_at_once(sandbox, answer):
+    sandbox.answer_next(STATS, **answer)
+    assert of_email(sandbox) is None
+    assert asked(sandbox) == [answer["status"]]
 
 
 FINAL = {
@@ -121,13 +192,23 @@ def test_redirects_are_not_followed(sandbox):
     assert len(sandbox.requests) == 1
 
 
-@pytest.mark.parametrize("fault", ["truncated", "html", "reset", "5xx", "429"])
+@pytest.mark.parametrize("fault", ["truncated", "reset", "5xx", "429"])
 def test_a_whole_list_comes_through_bad_weather(sandbox, fault):
     setattr(sandbox.knobs, f"share_{fault}", 0.3)
     rows = list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
     wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
     assert [row.conversion_id for row in rows] == [row.id for row in wanted]
     assert len(asked(sandbox)) > len(wanted) // 39 + 1
+
+
+@pytest.mark.parametrize("fault", ["html", "html_404"])
+def test_a_whole_list_comes_through_a_proxys_pages(serve, fault):
+    """The same requests meet one every time: no page of the list meets three."""
+    sandbox = serve(**{f"share_{fault}": 0.15})
+    rows = list(connect(sandbox, page_size=40, max_in_flight=1).conversions(example.MAIN_FLOW))
+    wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
+    assert [row.conversion_id for row in rows] == [row.id for row in wanted]
+    assert len(asked(sandbox)) > len(wanted) // 39 + 3
 
 
 def test_a_body_that_stalls_is_asked_for_again(sandbox):
@@ -293,7 +374,7 @@ def test_a_connection_that_always_breaks_is_named_without_its_text(raw_server, b
     with pytest.raises(A360TransientError) as caught:
         connect_by_key(url, read_timeout=0.1, deadline=0.2).flow(7)
     assert str(caught.value).startswith("GET /a360/autoresponders/7: ")
-    assert f"no answer from {url} (" in str(caught.value) or "not whole JSON" in str(caught.value)
+    assert f"no answer from {url} (" in str(caught.value) or "is not JSON" in str(caught.value)
     assert "Pool" not in str(caught.value)
 
 

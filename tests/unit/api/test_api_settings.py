@@ -1,9 +1,11 @@
 """What a connection may say of an account; anything else is told before a request leaves."""
 
+import socket
+
 import pytest
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 
 
@@ -61,6 +63,51 @@ def test_base_urls(given, url):
 def test_the_secret_is_not_shown():
     assert "hush" not in repr(Settings(client_id="me", secret="hush"))
     assert "hush" not in repr(A360Client(Settings(client_id="me", secret="hush")))
+
+
+SECRETS = ("sp_apikey_0123456789abcdef", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "1234567890123")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "form", ["{}", "http://{}", "https://{}", "https://{}/", "https://x.example.com/{}?a", "ftp://{}"]
+)
+def test_a_secret_typed_as_host_is_not_shown(monkeypatch, secret, form):
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    shown = []
+
+    def ask():
+        settings = Settings(secret="key", base_url=form.format(secret))
+        shown.append(repr(settings))
+        A360Client(settings, deadline=0.01).flows()
+
+    with pytest.raises((A360ConfigError, A360TransientError), match=r"[Tt]he connection's host") as told:
+        ask()
+    assert secret not in f"{shown}{told.value}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.sendpulse.com",
+        "https://a360-proxy.internal.example.com:8443",
+        "http://127.0.0.1:80",
+        "http://[::1]:8080",
+        "https://192.168.100.200",
+        "http://localhost:8080",
+    ],
+)
+def test_a_host_that_is_one_is_shown_without_its_path(url):
+    assert Settings(secret="key", base_url=f"{url}/sp_apikey_0123456789").shown_url == url
+
+
+def test_a_number_that_may_be_a_secret_is_not_shown():
+    with pytest.raises(A360ConfigError, match="page_size") as caught:
+        Settings(secret="key", page_size=1234567890123)
+    assert "1234567890123" not in str(caught.value)
 
 
 def test_the_defaults_are_the_services_own_limits():

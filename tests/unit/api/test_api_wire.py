@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.api.errors import A360ConfigError, A360TransientError
+
+NAME = "a360.example.com"
 
 
 class Relay(BaseHTTPRequestHandler):
@@ -42,9 +44,9 @@ class Relay(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def do_CONNECT(self):
+        """Whatever the host's name, it is this machine."""
         self.server.seen.append((self.command, self.path, dict(self.headers)))
-        host, port = self.path.split(":")
-        with socket.create_connection((host, int(port))) as there:
+        with socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2]))) as there:
             self.send_response(200)
             self.end_headers()
             here = self.connection
@@ -65,15 +67,17 @@ def relay(sandbox, tmp_path):
     """Starts relays to the sandbox; with `tls`, behind a certificate that nobody knows."""
     with ExitStack() as stack:
 
-        def start(*, tls=False):
-            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Relay))
+        def start(*, tls=False, address="127.0.0.1"):
+            kind = type("Server", (ThreadingHTTPServer,), {"address_family": socket.getaddrinfo(address, 0)[0][0]})
+            server = stack.enter_context(kind((address, 0), Relay))
             server.daemon_threads, server.block_on_close = True, False
             server.sandbox, server.seen = sandbox, []
             if tls:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(certificate(tmp_path))
                 server.socket = context.wrap_socket(server.socket, server_side=True)
-            server.url = f"http{'s' * tls}://127.0.0.1:{server.server_address[1]}"
+            host = f"[{address}]" if ":" in address else address
+            server.url = f"http{'s' * tls}://{host}:{server.server_address[1]}"
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
             stack.callback(server.shutdown)
             return server
@@ -82,7 +86,7 @@ def relay(sandbox, tmp_path):
 
 
 def certificate(folder):
-    """A certificate for 127.0.0.1, signed by itself, and its key."""
+    """A certificate for 127.0.0.1 and for a name that only a proxy knows, signed by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a360 test")])
     now = datetime.now(UTC)
@@ -94,7 +98,10 @@ def certificate(folder):
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(NAME)]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -113,29 +120,59 @@ def _environment_of_its_own(monkeypatch):
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def test_a_proxy_of_the_environment_is_used_with_its_password(sandbox, relay, monkeypatch):
-    proxy = relay()
-    monkeypatch.setenv("HTTP_PROXY", proxy.url.replace("//", "//proxyuser:proxysecret@"))
-    assert list(connect(sandbox).flows())
-    assert next(path for _, path, _ in proxy.seen).startswith(f"{sandbox.url}/oauth/")
+@pytest.fixture
+def behind_proxy(sandbox, relay, monkeypatch, tmp_path):
+    """A proxy, and the URL of a host with a certificate that can only be reached through it."""
+    proxy, host = relay(), relay(tls=True)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    return proxy, host.url.replace("127.0.0.1", NAME)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_is_used_with_its_password(sandbox, behind_proxy, monkeypatch, variable):
+    proxy, url = behind_proxy
+    monkeypatch.setenv(variable, proxy.url.replace("//", "//proxyuser:proxysecret@"))
+    assert list(connect(sandbox, base_url=url).flows())
     assert all(headers["Proxy-Authorization"].startswith("Basic ") for *_, headers in proxy.seen)
 
 
-def test_no_proxy_is_honoured(sandbox, relay, monkeypatch):
-    proxy = relay()
-    monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert list(connect(sandbox).flows())
+def test_through_a_proxy_https_is_a_tunnel_that_shows_it_nothing(sandbox, behind_proxy, monkeypatch):
+    proxy, url = behind_proxy
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    assert list(connect(sandbox, base_url=url).flows())
+    assert {command for command, *_ in proxy.seen} == {"CONNECT"}
+    assert all("Authorization" not in headers for *_, headers in proxy.seen)
+
+
+def test_no_proxy_is_honoured(sandbox, behind_proxy, monkeypatch):
+    """Without the proxy, nobody knows the name."""
+    proxy, url = behind_proxy
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", NAME)
+    with pytest.raises(A360TransientError, match="no answer"):
+        connect(sandbox, base_url=url, deadline=0.1).flows()
     assert proxy.seen == []
 
 
-def test_through_a_proxy_https_is_a_tunnel_that_shows_it_nothing(sandbox, relay, monkeypatch, tmp_path):
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_no_proxy_sees_what_is_for_this_machine(sandbox, relay, monkeypatch, variable, host):
+    """It would read the secret: http is allowed there."""
+    proxy = relay()
+    monkeypatch.setenv(variable, proxy.url)
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example.com")
+    here = relay(address="::1") if host == "[::1]" else sandbox
+    port = here.url.rpartition(":")[2]
+    assert list(connect(sandbox, base_url=f"http://{host}:{port}").flows())
+    assert proxy.seen == []
+
+
+def test_no_tunnel_leads_to_this_machine(sandbox, relay, monkeypatch, tmp_path):
     proxy, host = relay(), relay(tls=True)
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     assert list(connect(sandbox, base_url=host.url).flows())
-    assert {command for command, *_ in proxy.seen} == {"CONNECT"}
-    assert all("Authorization" not in headers for *_, headers in proxy.seen)
+    assert proxy.seen == []
 
 
 def test_a_certificate_that_nobody_signed_is_refused_at_once(sandbox, relay):
@@ -151,10 +188,45 @@ def test_a_bundle_that_is_not_there_is_named_before_any_request(sandbox, relay, 
         connect(sandbox, base_url=relay(tls=True).url)
 
 
-def test_a_proxy_that_is_no_url_is_told_before_any_request(sandbox, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://")
-    with pytest.raises(A360ConfigError, match="HTTP_PROXY"):
-        connect(sandbox)
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://",
+        "://",
+        "http://hush-hush@",
+        "http://user:hush-hush@proxy.example.com:port",
+        "http://proxy.example.com:99999",
+        "http://[proxy.example.com",
+        "http://[::1:3128",
+        "http:proxy",
+        "pro xy",
+        "http://pro xy:3128",
+        "ftp://proxy.example.com",
+        "socks5://proxy.example.com:1080",
+        "/etc/proxy",
+        "?",
+        "http://%zz:3128",
+        "http://" + "a" * 70 + ":3128",
+        "http://a..b:3128",
+        "http://\u202eproxy:3128",
+        "None",
+    ],
+)
+def test_a_proxy_that_is_no_url_gives_an_error_of_ours(sandbox, monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
+    with pytest.raises((A360ConfigError, A360TransientError)) as caught:
+        connect(sandbox, base_url=f"https://{NAME}", deadline=0.05).flows()
+    assert "hush" not in str(caught.value)
+    if isinstance(caught.value, A360ConfigError):
+        assert "HTTPS_PROXY" in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_is_no_url_is_told_before_any_request(sandbox, monkeypatch, variable):
+    monkeypatch.setenv(variable, "http://")
+    with pytest.raises(A360ConfigError, match=variable):
+        connect(sandbox, base_url=f"https://{NAME}")
 
 
 def test_a_netrc_does_not_take_the_bearers_place_and_is_not_shown_to_the_login(sandbox, relay, monkeypatch, tmp_path):

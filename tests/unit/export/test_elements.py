@@ -8,9 +8,9 @@ import pytest
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360TransientError
+from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360RevokedError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.export.datasets import Everything, Findings
+from airflow_provider_a360.export.datasets import Everything, Findings, Part
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
@@ -131,7 +131,7 @@ def test_what_only_improves_the_rows_never_fails_the_export(hasty, caplog, path,
 def test_a_401_fails_the_export_whatever_was_asked(serve, path):
     export = serve()
     export.sandbox.answer_next(FLOW + path, status=401, times=99)
-    with pytest.raises(A360AuthError):
+    with pytest.raises((A360AuthError, A360RevokedError)):
         export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW])
     assert export.tree() == {}
 
@@ -142,7 +142,9 @@ def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serv
     client = export.client()
     client.unwanted.set()
     with pytest.raises(A360TransientError):
-        next(ElementStatistics().batches(client, [[example.MAIN_FLOW]], Days(YESTERDAY, YESTERDAY), Findings()))
+        next(
+            ElementStatistics().batches(client, [Part((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Findings())
+        )
     assert "did not tell" not in caplog.text
 
 
@@ -222,7 +224,8 @@ class WatchedList(list):
 def test_findings_are_changed_by_the_reading_thread_only(serve):
     export = serve(Account([flow_of(Element(5, "whatsapp", LONG_AGO), Element(6, "sms", LONG_AGO))]))
     findings = Watched(skipped=WatchedList(), notes=WatchedList())
-    (batch,) = ElementStatistics().batches(export.client(), [Everything([1])], Days(YESTERDAY, YESTERDAY), findings)
+    part = Part(Everything([1]), [Days(YESTERDAY, YESTERDAY)])
+    (batch,) = ElementStatistics().batches(export.client(), [part], findings)
     assert [row.element_id for _, rows in batch.rows for row in rows] == [6]
     assert [one["element_id"] for one in findings.skipped] == [5]
 

@@ -4,10 +4,12 @@ import errno
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,8 +19,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360ForbiddenError
-from airflow_provider_a360.api.parallel import beside
-from airflow_provider_a360.export import publish
+from airflow_provider_a360.export import formats, publish, stage
 from airflow_provider_a360.export.conversions import Conversions
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
@@ -53,6 +54,64 @@ def test_a_file_lands_below_the_folder_and_replaces_what_is_there(tmp_path, fini
     destination.publish(finished, "conversions/dt=2026-11-19/all.jsonl")
     assert target.read_text() == "newer"
     assert [path.name for path in target.parent.iterdir()] == ["all.jsonl"]
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o002, 0o077])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_only_the_finished_file_is_open_to_others_as_far_as_the_umask_says(tmp_path, finished, monkeypatch, umask):
+    while_written = []
+
+    def copy(source, out, copy=publish.shutil.copyfileobj):
+        while_written.append(mode(Path(out.name)))
+        copy(source, out)
+
+    monkeypatch.setattr(publish.shutil, "copyfileobj", copy)
+    for _ in range(2):
+        Destination(str(tmp_path / "lake")).publish(finished, "all.jsonl")
+        assert mode(tmp_path / "lake/all.jsonl") == 0o666 & ~umask
+    assert while_written == [0o600, 0o600]
+
+
+def test_a_disk_that_knows_no_permissions_is_written_to_all_the_same(tmp_path, finished, monkeypatch):
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", refused)
+    Destination(str(tmp_path / "lake")).publish(finished, "all.jsonl")
+    assert (tmp_path / "lake/all.jsonl").read_text() == "new"
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "csv", "csv.gz", "parquet"])
+def test_staged_rows_are_nobody_elses(export, monkeypatch, tmp_path, file_format, umask):
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(staging))
+    monkeypatch.setattr("airflow_provider_a360.export.stage._SORTED_AT_ONCE", 3)
+    found = {}
+
+    def look(*_, **__):
+        for path in staging.rglob("*"):
+            found.setdefault(mode(path), set()).add(path.suffix)
+
+    def looking(owner, name):
+        original = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args, **kwargs: (original(*args, **kwargs), look())[0])
+
+    looking(formats, "write")
+    looking(stage.heapq, "merge")
+    monkeypatch.setattr(Conversions, "sort_key", lambda _, row: (-row.conversion_id,))
+    export(Conversions(), YESTERDAY, file_format=file_format)
+    assert found.keys() == {0o700, 0o600}
+    assert {".0", ".1", f".{file_format.rpartition('.')[2]}"} <= found[0o600]
 
 
 def test_a_folder_may_be_a_uri_relative_or_below_home(tmp_path, finished, monkeypatch):
@@ -157,14 +216,16 @@ def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
 def test_a_question_that_has_answered_itself_does_not_hold_up_an_export_that_is_done(serve):
     class Curious(Conversions):
         def batches(self, client, *args, **kwargs):
-            beside(lambda: client.flow(example.EMPTY_FLOW))
+            pool.submit(client.flow, example.EMPTY_FLOW)
             return super().batches(client, *args, **kwargs)
 
     export = serve()
     busy = {"status": 503, "headers": {"Retry-After": "50"}}
     export.sandbox.answer_next(f"/a360/autoresponders/{example.EMPTY_FLOW}", times=100, **busy)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="a360")
     with threads_ending():
         assert export(Curious(), YESTERDAY, flows=[example.MAIN_FLOW])["rows"]
+        pool.shutdown(wait=False)
 
 
 def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):

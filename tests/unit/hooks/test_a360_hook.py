@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from airflow.providers.common.compat.sdk import Connection, redact
 
-from airflow_provider_a360.api import transport
+from airflow_provider_a360.api import account
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError
+from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError, A360RevokedError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.get_provider_info import get_provider_info
 from airflow_provider_a360.hooks.a360 import A360Hook, settings_of
-from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.knobs import Knobs
 from airflow_provider_a360.sandbox.server import Sandbox
 
@@ -123,18 +123,18 @@ def test_host_schema_and_port_are_one_base_url(fields, url):
         ({"host": "https://api.example.com?x=1"}, "host"),
         ({"extra": ["page_size"]}, "JSON object"),
         ({"extra": "page_size=50 sp_apikey"}, "not valid JSON"),
-        ({"extra": {"page_size": "many"}}, "page_size is 'many'"),
+        ({"extra": {"page_size": "many"}}, "page_size in the connection's extra must be a whole number"),
         ({"extra": {"page_size": 0}}, "page_size is 0"),
         ({"extra": {"page_size": 101}}, "page_size is 101"),
-        ({"extra": {"page_size": 50.9}}, "page_size is 50.9"),
-        ({"extra": {"page_size": True}}, "page_size is True"),
-        ({"extra": '{"page_size": 1e400}'}, "page_size is inf"),
+        ({"extra": {"page_size": 50.9}}, "page_size in the"),
+        ({"extra": {"page_size": True}}, "page_size in the"),
+        ({"extra": '{"page_size": 1e400}'}, "page_size in the"),
         ({"extra": {"max_in_flight": "-1"}}, "max_in_flight is -1"),
         ({"extra": {"requests_per_second": "nan"}}, "requests_per_second is nan"),
         ({"extra": {"requests_per_second": 0}}, "requests_per_second is 0"),
-        ({"extra": {"connect_timeout": {}}}, "connect_timeout is {}"),
+        ({"extra": {"connect_timeout": {}}}, "connect_timeout in the connection's extra must be a number"),
         ({"extra": {"read_timeout": "inf"}}, "read_timeout is inf"),
-        ({"extra": {"read_timeout": False}}, "read_timeout is False"),
+        ({"extra": {"read_timeout": False}}, "read_timeout in the"),
     ],
 )
 def test_a_value_that_can_not_be_used_is_named(fields, named):
@@ -230,7 +230,7 @@ def test_the_hooks_words_are_those_of_the_provider_info():
 
 
 def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     before = len(sandbox.requests)
     hook = connect(sandbox.connection_uri)
     client = hook.get_conn()
@@ -242,8 +242,62 @@ def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
     assert len(sandbox.requests[before:]) == client.requests == 2
 
 
+def rotate(monkeypatch, sandbox, secret):
+    monkeypatch.setattr(tokens, "CLIENT_SECRET", secret)
+    sandbox.revoke_tokens()
+
+
+def test_a_secret_saved_in_the_connection_is_used_from_the_next_refusal_on(connect, sandbox, monkeypatch):
+    fields = {"conn_type": "a360", "login": sandbox.client_id, "host": sandbox.url}
+    hook = connect({**fields, "password": sandbox.client_secret})
+    client = hook.client(deadline=5)
+    for one in (hook, client):
+        assert one.flow(example.MAIN_FLOW).flow.id == example.MAIN_FLOW
+    rotate(monkeypatch, sandbox, "the new one")
+    connect({**fields, "password": "the new one"})
+    for one in (hook, client):
+        assert one.flow(example.MAIN_FLOW).flow.id == example.MAIN_FLOW
+
+
+def test_a_secret_replaced_at_the_service_only_is_worth_a_retry_and_no_more(connect, sandbox, monkeypatch):
+    hook = connect(sandbox.connection_uri)
+    hook.flow(example.MAIN_FLOW)
+    rotate(monkeypatch, sandbox, "the new one")
+    with pytest.raises(A360RevokedError, match="accepted before"):
+        hook.flow(example.MAIN_FLOW)
+    with pytest.raises(A360AuthError):
+        connect(sandbox.connection_uri).flow(example.MAIN_FLOW)
+
+
+def test_a_connection_that_is_deleted_meanwhile_is_named(connect, sandbox, monkeypatch, caplog):
+    hook = connect(sandbox.connection_uri)
+    hook.flow(example.MAIN_FLOW)
+    rotate(monkeypatch, sandbox, "the new one")
+    monkeypatch.delenv("AIRFLOW_CONN_A360_DEFAULT")
+    with pytest.raises(A360RevokedError):
+        hook.flow(example.MAIN_FLOW)
+    assert "'a360_default' isn't defined" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["sp_apikey_0123456789", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "a secret, typed here"])
+def test_no_secret_typed_as_the_name_of_a_field_is_shown(caplog, name):
+    settings_of(connection(extra={name: "", "verify": 1}))
+    assert "verify" in caplog.text
+    assert name not in caplog.text
+
+
+def test_airflow_masks_a_token_that_somebody_else_had_first(connect, sandbox, monkeypatch):
+    monkeypatch.setattr(account, "_accounts", {})
+    client = A360Client(connect(sandbox.connection_uri).get_conn().settings)
+    client.flow(example.MAIN_FLOW)
+    token = client._transport._credentials._token
+    assert redact(f"Bearer {token}") == f"Bearer {token}"
+    A360Hook().flow(example.MAIN_FLOW)
+    assert redact(f"Bearer {token}") == "Bearer ***"
+
+
 def test_airflow_masks_each_token(connect, sandbox, monkeypatch):
-    monkeypatch.setattr(transport, "_accounts", {})
+    monkeypatch.setattr(account, "_accounts", {})
     hook = connect(sandbox.connection_uri)
     client = hook.get_conn()
     for _ in range(2):

@@ -1,6 +1,7 @@
 """The export operators: what an author writes becomes an export, or is refused before anything is sent."""
 
 import json
+import signal
 import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, Asset
 
+from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.knobs import Knobs
@@ -192,6 +194,67 @@ def test_a_retry_goes_on_behind_what_was_published_and_a_cleared_task_exports_al
     assert asked
     assert attempt(2, max_tries=2) == (first, 0)
     assert attempt(3, max_tries=4) == (first, asked)
+
+
+def test_a_retry_with_another_key_exports_all_anew(run, tmp_path):
+    """One run's files must not hold hashes of two keys."""
+    store, context = Store(), {**YESTERDAY, "ti": SimpleNamespace(max_tries=2)}
+    context["task_state_store"] = store
+
+    def attempt(key, personal_data="hash"):
+        before = len(run.requests())
+        days = {"first_day": "2026-11-18", "last_day": "2026-11-19"}
+        extra = {"personal_data_secret": key}
+        run(A360ExportConversionsOperator, context, extra, personal_data=personal_data, **days)
+        return len([seen for seen in run.requests()[before:] if "/conversions" in seen.path])
+
+    def hashes():
+        return {
+            json.loads(line)["email"]
+            for path in (tmp_path / "lake").rglob("*.jsonl")
+            for line in path.read_text().splitlines()
+        } - {None}
+
+    one, other = "one long and random key", "another long and random key"
+    assert attempt(one)
+    first = hashes()
+    assert attempt(one) == 0
+    assert attempt(other)
+    assert first
+    assert not hashes() & first
+    assert attempt(one)
+    assert hashes() == first
+    # Where nothing is hashed, the key makes no difference.
+    assert attempt(one, "drop")
+    assert attempt(other, "drop") == 0
+    assert not [key for key in (one, other) if key in str(store)]
+
+
+@pytest.mark.parametrize("operator", BOTH)
+def test_on_kill_ends_an_export_in_its_midst_once_and_leaves_nothing(run, operator, monkeypatch, tmp_path):
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(staging))
+    tasks, seen = [], []
+    publish = Destination.publish
+
+    def killed(*args):
+        if len(seen) == 1:
+            seen.append([path.name for path in staging.iterdir()])
+            tasks[0].on_kill()
+        seen.append(publish(*args))
+
+    monkeypatch.setattr(Destination, "publish", killed)
+    execute = operator.execute
+    monkeypatch.setattr(operator, "execute", lambda self, context: tasks.append(self) or execute(self, context))
+    with pytest.raises(SystemExit) as ended:
+        run(operator, first_day="2026-11-17", last_day="2026-11-19")
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert seen[1]
+    assert list(staging.iterdir()) == []
+    assert len(list((tmp_path / "lake").rglob("*.*"))) == 1
+    # It has ended: whatever calls again must not end what runs in its place.
+    tasks[0].on_kill()
 
 
 @pytest.mark.parametrize("operator", BOTH)

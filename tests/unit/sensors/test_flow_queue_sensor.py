@@ -1,13 +1,16 @@
 """What the sensor refuses before a DAG runs, and how long Airflow waits for its trigger."""
 
+import json
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, TaskDeferred
 
+from airflow_provider_a360.api.errors import A360AuthError, A360RevokedError
 from airflow_provider_a360.api.queue import POLL_DEADLINE
-from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.knobs import Knobs
 from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
@@ -36,3 +39,92 @@ def test_airflow_waits_for_the_trigger_until_its_last_poll_has_ended(sandbox, ti
         sensor.execute({})
     given_up_at = time.time() + deferred.value.timeout.total_seconds()
     assert given_up_at >= deferred.value.trigger.deadline + POLL_DEADLINE
+
+
+@pytest.fixture
+def key(sandbox, monkeypatch):
+    """Replaces the client's secret at the service; with `saved`, in the connection too."""
+    # A prepared answer asks for no token; the flow itself has contacts in its queue too.
+    sandbox._prepared.clear()
+
+    def replaced(*, saved):
+        monkeypatch.setattr(tokens, "CLIENT_SECRET", "second")
+        sandbox.revoke_tokens()
+        if saved:
+            fields = json.loads(sandbox.connection_uri)
+            monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", json.dumps(fields | {"password": "second"}))
+
+    return replaced
+
+
+class EnoughError(Exception):
+    pass
+
+
+def poking(**options):
+    return A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW, poke_interval=0.05, timeout=60, **options)
+
+
+def replaced_between_two_pokes(sensor, key, monkeypatch, *, saved):
+    pokes, poke = [], sensor.poke
+
+    def noted(context):
+        if len(pokes) == 1:
+            key(saved=saved)
+        pokes.append(poke(context))
+        if len(pokes) == 3:
+            raise EnoughError
+        return pokes[-1]
+
+    monkeypatch.setattr(sensor, "poke", noted)
+    return pokes
+
+
+def test_a_poking_wait_goes_on_with_the_key_that_was_saved(sandbox, key, monkeypatch):
+    sensor = poking()
+    pokes = replaced_between_two_pokes(sensor, key, monkeypatch, saved=True)
+    with pytest.raises(EnoughError):
+        sensor.execute({})
+    assert [poke.is_done for poke in pokes] == [False] * 3
+
+
+def test_a_poking_wait_whose_key_was_replaced_is_worth_a_retry(sandbox, key, monkeypatch):
+    sensor = poking()
+    replaced_between_two_pokes(sensor, key, monkeypatch, saved=False)
+    with pytest.raises(A360RevokedError, match="save the new ones"):
+        sensor.execute({})
+    with pytest.raises(AirflowFailException, match="401"):
+        poking().execute({})
+
+
+def test_a_rescheduled_wait_whose_key_was_replaced_is_worth_a_retry(sandbox, key):
+    """Each poke is a process of its own; the store tells that there was one before."""
+    store = {}
+    context = {"task_state_store": SimpleNamespace(get=store.get, set=store.__setitem__)}
+
+    def poke(try_number):
+        context["ti"] = SimpleNamespace(try_number=try_number)
+        return poking(mode="reschedule").poke(context)
+
+    assert not poke(1).is_done
+    key(saved=False)
+    with pytest.raises(A360RevokedError, match="save the new ones"):
+        poke(1)
+    with pytest.raises(A360AuthError):
+        poke(2)
+
+
+REVOKED = {"event": {"outcome": "revoked", "message": "401. Save the new ones."}}
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_deferred_wait_whose_key_was_replaced_is_worth_a_retry(soft_fail):
+    sensor = poking(deferrable=True, soft_fail=soft_fail)
+    with pytest.raises(A360RevokedError, match="Save the new ones"):
+        sensor.resume_execution("execute_complete", REVOKED, {})
+
+
+def test_with_never_fail_it_is_a_skip():
+    sensor = poking(deferrable=True, never_fail=True)
+    with pytest.raises(AirflowSkipException, match="Save the new ones"):
+        sensor.resume_execution("execute_complete", REVOKED, {})

@@ -1,0 +1,113 @@
+"""A goal that the flow doesn't have is an error, one that was deleted is not."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from airflow_provider_a360.api.errors import A360FlowNotFoundError, A360GoalNotFoundError
+from airflow_provider_a360.export.conversions import Conversions
+from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.goals import check_goal
+from airflow_provider_a360.sandbox import example
+from airflow_provider_a360.sandbox.account import Account, Conversion, Element, Flow
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+CONVERTED = datetime(2026, 11, 19, 12, tzinfo=UTC)
+FLOW = "/a360/autoresponders/1"
+PRESENT, COUNTED, REMOVED, STRANGE = 3, 4, 5, 6
+NO = {"message": "No"}
+
+
+@pytest.fixture
+def goals(serve):
+    """A flow with a goal, one that was deleted and has conversions, and one that was deleted and has none."""
+    elements = [
+        Element(2, "maintrigger", AT),
+        Element(PRESENT, "goal", AT, "Order paid"),
+        Element(REMOVED, "goal", AT, "Removed", deleted=True),
+        Element(7, "email", AT, "A mail"),
+        Element(8, "email", AT, "A deleted mail", deleted=True),
+    ]
+    rows = [Conversion(1, "goal", PRESENT, "a@example.com", None, CONVERTED, AT)]
+    return serve(Account([Flow(1, "By hand", 1, AT, AT, elements, rows), Flow(9, "None", 1, AT, AT)]))
+
+
+def check(export, goal_id, flow_id=1):
+    """The notes, and the paths that were asked for."""
+    findings = Findings()
+    before = len(export.sandbox.requests)
+    check_goal(export.client(), flow_id, goal_id, findings)
+    return findings.notes, [seen.path for seen in export.sandbox.requests[before:] if seen.path.startswith(FLOW)]
+
+
+def counts(export, *goals):
+    body = {"total_conversions": 1, "maintrigger_conversions": 0, "goal_conversions": 1, "goals": goals}
+    export.sandbox.answer_next(f"{FLOW}/conversions", body={"data": body})
+
+
+def test_a_goal_of_the_flow_costs_one_request(goals):
+    assert check(goals, PRESENT) == ([], [FLOW])
+
+
+def test_a_goal_that_only_the_counts_know_is_one(goals):
+    counts(goals, {"id": COUNTED, "name": "Counted", "conversions": 1})
+    assert check(goals, COUNTED) == ([], [FLOW, f"{FLOW}/conversions"])
+
+
+def test_a_goal_that_was_deleted_from_the_flow_is_one(goals):
+    goals.account.flow(1).conversions.clear()
+    assert check(goals, REMOVED)[0] == []
+
+
+def test_a_deleted_goal_that_no_count_names_is_looked_for_among_the_deleted_elements(goals):
+    counts(goals, {"id": PRESENT, "name": "Order paid", "conversions": 1})
+    notes, asked = check(goals, REMOVED)
+    assert notes == []
+    assert asked == [FLOW, f"{FLOW}/conversions", f"{FLOW}/total-stats"]
+    assert goals.sandbox.requests[-1].query == {"flow_type": "goal", "deleted": "1"}
+
+
+@pytest.mark.parametrize("lists_all", [False, True])
+@pytest.mark.parametrize("stranger", [STRANGE, 2, 7, 8])
+def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger, lists_all):
+    goals.sandbox.knobs.deleted_lists_all = lists_all
+    present, counted = {"id": PRESENT, "name": "Order paid"}, {"id": COUNTED, "name": "Counted"}
+    counts(goals, *({**goal, "conversions": 1} for goal in (present, counted)))
+    with pytest.raises(A360GoalNotFoundError) as caught:
+        check(goals, stranger)
+    assert str(caught.value) == (
+        f"Flow 1 has no goal {stranger}. Its goals are {PRESENT} (Order paid), {COUNTED} (Counted), {REMOVED}."
+    )
+
+
+def test_a_deleted_element_of_another_type_is_no_goal(goals):
+    """The service may leave `flow_type` out of account."""
+    goals.sandbox.answer_next(f"{FLOW}/total-stats", body={"flows": [{"flow_id": 8, "type": "email", "executed": 1}]})
+    with pytest.raises(A360GoalNotFoundError, match=f"Its goals are {PRESENT}"):
+        check(goals, 8)
+
+
+def test_a_flow_without_goals_says_so(goals):
+    with pytest.raises(A360GoalNotFoundError, match=r"Flow 9 has no goal 3. It has no goals\."):
+        check(goals, PRESENT, flow_id=9)
+
+
+def test_an_unknown_flow_is_named_before_the_goal(goals):
+    with pytest.raises(A360FlowNotFoundError, match="Flow 77"):
+        check(goals, PRESENT, flow_id=77)
+
+
+@pytest.mark.parametrize("path", [f"{FLOW}/conversions", f"{FLOW}/total-stats"])
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_check_that_is_refused_is_noted_and_fails_nothing(goals, caplog, path, status):
+    goals.sandbox.answer_next(path, status=status, body=NO)
+    (note,), _ = check(goals, STRANGE)
+    assert note.startswith("Whether flow 1 has goal 6, or had it, could not be asked (GET ")
+    assert f"{status} No" in note
+    assert note in caplog.text
+
+
+def test_an_export_of_an_unknown_goal_publishes_nothing(export):
+    with pytest.raises(A360GoalNotFoundError, match=rf"has no goal 1\. Its goals are {example.PAID} \(Order paid\), "):
+        export(Conversions(goal_id=1), date(2026, 11, 18), date(2026, 11, 19), flows=[example.MAIN_FLOW])
+    assert export.tree() == {}
