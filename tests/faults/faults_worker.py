@@ -23,7 +23,7 @@ import pyarrow.json
 import pyarrow.parquet  # noqa: F401
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_a360.api import client, transport
+from airflow_provider_a360.api import transport
 from airflow_provider_a360.export import conversions, element_stats, job, ledger, publish  # noqa: F401
 from airflow_provider_a360.hooks.a360 import A360Hook
 from airflow_provider_a360.operators import export
@@ -119,7 +119,7 @@ def perform(order: dict[str, Any]) -> dict[str, Any]:
     """One try of a task, to its end or death."""
     os.environ |= order["env"]
     tempfile.tempdir = order["staging"]
-    client.A360Client.__init__.__kwdefaults__["deadline"] = order["deadline"]
+    A360Hook.client.__kwdefaults__["deadline"] = order["deadline"]
     transport._BACKOFF = lambda _: random.uniform(0.001, 0.005)
     transport._LONGEST_WAIT = 0.01
     if kill := order.get("kill"):

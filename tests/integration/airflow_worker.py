@@ -20,7 +20,7 @@ def run_dag(
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    from airflow_provider_a360.api.client import A360Client
+    from airflow_provider_a360.hooks.a360 import A360Hook
 
     folder = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
     for old in folder.glob("*.py"):
@@ -31,7 +31,7 @@ def run_dag(
     module = importlib.util.module_from_spec(spec)
     sys.modules[dag_id] = module
     at = datetime.fromisoformat(logical_date) if logical_date else None
-    with patch.dict(os.environ, env), patch.dict(A360Client.__init__.__kwdefaults__, deadline=patience):
+    with patch.dict(os.environ, env), patch.dict(A360Hook.client.__kwdefaults__, deadline=patience):
         spec.loader.exec_module(module)
         run = module.dag.test(logical_date=at, run_conf=conf)
     with create_session() as session:
