@@ -47,7 +47,7 @@ WAITS = {
     "unknown_at_first": Wait([0], "failed", given={"soft_fail": True, "flow_id": 999}, says=("Flow 999 does not",)),
     "forbidden": Wait([4, FORBIDDEN], "failed", given={"soft_fail": True}, polls=2, says=("Not in your tariff",)),
     "forbidden_at_first": Wait([FORBIDDEN], "failed", given={"soft_fail": True}, polls=1, says=("tariff includes",)),
-    "unauthorised": Wait([4, UNAUTHORISED], "failed", given={"soft_fail": True}, says=("Check the connection",)),
+    "unauthorised": Wait([UNAUTHORISED], "failed", given={"soft_fail": True}, says=("Check the connection",)),
     "stuck": Wait(
         [5], "failed", status=3, given={"fail_if_paused": True, "soft_fail": True}, polls=1, says=("paused",)
     ),
