@@ -1,4 +1,7 @@
-"""Yesterday's statistics and conversions, every morning; last year's by a backfill of this DAG."""
+"""Export yesterday's element statistics and conversions every morning.
+
+To export other days, start a run with `first_day` and `last_day`, or create a backfill.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +14,29 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 
-# The form of a run by hand. In a scheduled run both are empty, and the days are those of its interval.
-DAYS = {
-    "first_day": Param(
-        None, type=["null", "string"], format="date", description="The first UTC day; empty for the run's interval."
-    ),
-    "last_day": Param(None, type=["null", "string"], format="date", description="The last UTC day, included."),
-}
+DESTINATION = os.environ.get("A360_DESTINATION", "~/a360")
+DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     "a360_daily_export",
-    # A timetable with data intervals: in Airflow 3, schedule="@daily" gives runs an empty one.
+    description="Export yesterday's A360 statistics and conversions",
+    doc_md=__doc__,
+    # This timetable gives each run a data interval. In Airflow 3, schedule="@daily" doesn't.
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
-    params=DAYS,
-    default_args={"retries": 3},
+    params={
+        "first_day": Param(None, description="First UTC day to export. Empty: the run's interval.", **DAY),
+        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+    },
+    default_args={
+        "owner": "marketing",
+        "retries": 3,
+        "first_day": "{{ params.first_day }}",
+        "last_day": "{{ params.last_day }}",
+    },
     tags=["a360"],
 ):
-    A360ExportElementStatsOperator(
-        task_id="element_stats",
-        flow_ids="all",
-        destination=os.environ.get("A360_DESTINATION", "~/a360"),
-        first_day="{{ params.first_day }}",
-        last_day="{{ params.last_day }}",
-    )
-    A360ExportConversionsOperator(
-        task_id="conversions",
-        flow_ids="all",
-        destination=os.environ.get("A360_DESTINATION", "~/a360"),
-        first_day="{{ params.first_day }}",
-        last_day="{{ params.last_day }}",
-        file_format="csv",
-    )
+    A360ExportElementStatsOperator(task_id="element_stats", flow_ids="all", destination=DESTINATION)
+    A360ExportConversionsOperator(task_id="conversions", flow_ids="all", destination=DESTINATION, file_format="csv")
 # [END daily_export]

@@ -1,8 +1,10 @@
-"""A task for each flow: one that fails is run again by itself, and each has its own row in the grid."""
+"""Export the conversions of each active flow by a task of its own.
+
+A flow that fails is retried alone, and each flow has its own row in the grid.
+"""
 
 from __future__ import annotations
 
-# [START export_per_flow]
 import os
 
 import pendulum
@@ -12,19 +14,20 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_a360.hooks.a360 import A360Hook
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator
 
-DAYS = {
-    "first_day": Param(
-        None, type=["null", "string"], format="date", description="The first UTC day; empty for the run's interval."
-    ),
-    "last_day": Param(None, type=["null", "string"], format="date", description="The last UTC day, included."),
-}
+DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     "a360_export_per_flow",
+    description="Export the conversions of each active flow by a task of its own",
+    doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
-    params=DAYS,
+    params={
+        "first_day": Param(None, description="First UTC day to export. Empty: the last three days.", **DAY),
+        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+    },
+    default_args={"owner": "marketing", "retries": 3},
     tags=["a360"],
 ):
 
@@ -39,8 +42,8 @@ with DAG(
         last_day="{{ params.last_day }}",
         file_format="jsonl.gz",
         personal_data="drop",
-        # Conversions that the service reports late: each scheduled run exports the last three days anew.
+        # Some conversions arrive late, so a scheduled run exports the last three days again.
         lookback_days="{{ none if params.first_day else 3 }}",
+        # Tasks in different processes don't share the rate limit. Fewer tasks at once means fewer 429s.
         max_active_tis_per_dag=2,
     ).expand(flow_ids=active_flows())
-# [END export_per_flow]

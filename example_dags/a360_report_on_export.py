@@ -1,8 +1,7 @@
-"""A report that starts when the export has landed: the asset's event says how many rows there are, and where."""
+"""Start a DAG when an export is done: the asset's event says how many rows there are, and in which files."""
 
 from __future__ import annotations
 
-# [START report_on_export]
 import logging
 import os
 
@@ -14,19 +13,20 @@ from airflow_provider_a360.operators.export import A360ExportConversionsOperator
 
 log = logging.getLogger(__name__)
 conversions = Asset("a360_conversions")
-DAYS = {
-    "first_day": Param(
-        None, type=["null", "string"], format="date", description="The first UTC day; empty for the run's interval."
-    ),
-    "last_day": Param(None, type=["null", "string"], format="date", description="The last UTC day, included."),
-}
+DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     "a360_export_for_report",
+    description="Export yesterday's conversions and update the asset a360_conversions",
+    doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC"),
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
-    params=DAYS,
+    params={
+        "first_day": Param(None, description="First UTC day to export. Empty: the run's interval.", **DAY),
+        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+    },
+    default_args={"owner": "marketing", "retries": 3},
     tags=["a360"],
 ):
     A360ExportConversionsOperator(
@@ -38,15 +38,21 @@ with DAG(
         outlets=[conversions],
     )
 
-with DAG("a360_report", schedule=[conversions], tags=["a360"]):
+with DAG(
+    "a360_report",
+    description="Log the files of each export of conversions",
+    doc_md=__doc__,
+    schedule=[conversions],
+    default_args={"owner": "marketing"},
+    tags=["a360"],
+):
 
     @task
-    def report():
-        # More than one where exports have ended faster than reports.
+    def report() -> None:
+        # There is more than one event if several exports ended before this run started.
         for event in get_current_context()["triggering_asset_events"][conversions]:
             log.info("%d conversions of %s:", event.extra["rows"], ", ".join(event.extra["days"]))
             for uri in event.extra["uris"]:
                 log.info("%s", uri)
 
     report()
-# [END report_on_export]
