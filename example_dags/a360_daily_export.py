@@ -32,6 +32,8 @@ with DAG(
     default_args={
         "owner": "marketing",
         "retries": 3,
+        # To avoid 429s, limit the tasks that use the account at once: see "Rate limit" in the README.
+        "pool": os.environ.get("A360_POOL", "default_pool"),
         "first_day": "{{ params.first_day }}",
         "last_day": "{{ params.last_day }}",
     },

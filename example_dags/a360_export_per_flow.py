@@ -27,7 +27,12 @@ with DAG(
         "first_day": Param(None, description="First UTC day to export. Empty: the last three days.", **DAY),
         "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
     },
-    default_args={"owner": "marketing", "retries": 3},
+    default_args={
+        "owner": "marketing",
+        "retries": 3,
+        # To avoid 429s, limit the tasks that use the account at once: see "Rate limit" in the README.
+        "pool": os.environ.get("A360_POOL", "default_pool"),
+    },
     tags=["a360"],
 ):
 
@@ -44,6 +49,5 @@ with DAG(
         personal_data="drop",
         # Some conversions arrive late, so a scheduled run exports the last three days again.
         lookback_days="{{ none if params.first_day else 3 }}",
-        # Tasks in different processes don't share the rate limit. Fewer tasks at once means fewer 429s.
         max_active_tis_per_dag=2,
     ).expand(flow_ids=active_flows())

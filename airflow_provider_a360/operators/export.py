@@ -1,209 +1,65 @@
-"""Exports of a run's days: Airflow's words into a job."""
+"""Export the conversions or the element statistics of a DAG run's days."""
 
 from __future__ import annotations
 
-import logging
-import signal
-from abc import abstractmethod
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowSkipException,
-    Asset,
-    AssetAlias,
-    BaseOperator,
-)
-
-from airflow_provider_a360 import airflow_compat
-from airflow_provider_a360.api.errors import PERMANENT, A360ConfigError, A360Error, of_connection
+from airflow_provider_a360.api.endpoints import ConversionKind
+from airflow_provider_a360.api.errors import A360ConfigError
+from airflow_provider_a360.export.choices import FileFormat, Grain, PersonalData
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
-from airflow_provider_a360.operators.run_days import NoWholeDay, run_days
+from airflow_provider_a360.operators.base import A360ExportBaseOperator
+from airflow_provider_a360.operators.rendered import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from airflow.providers.common.compat.sdk import Context
-
-    from airflow_provider_a360.api.days import Days
     from airflow_provider_a360.export.datasets import Dataset
-    from airflow_provider_a360.export.job import Manifest
     from airflow_provider_a360.hooks.a360 import A360Hook
 
-log = logging.getLogger(__name__)
 
+class A360ExportConversionsOperator(A360ExportBaseOperator):
+    """Export conversions, each one once, into the file of the UTC day of its `conversion_date`.
 
-_ENDED_BY_SIGTERM = 128 + signal.SIGTERM
-"""A process's exit code, as shells have it."""
+    With `flow_ids="all"`, writes one file per day, `<destination>/conversions/dt=2026-11-20/all.jsonl`. With an ID or a
+    list, writes one file per day and flow, `<destination>/conversions-by_flow/dt=2026-11-20/flow-292692.jsonl`. Each
+    folder is one table. A file always holds the whole day, and another export of the day replaces it.
 
+    Example::
 
-class _A360ExportOperator(BaseOperator):
-    """What the two exports share. Its parameters are described where they are seen, in the operators below."""
+        A360ExportConversionsOperator(
+            task_id="conversions", flow_ids="all", destination="/data/a360", lookback_days=7, personal_data="hash"
+        )
 
-    template_fields: Sequence[str] = (
-        "flow_ids",
-        "destination",
-        "file_format",
-        "first_day",
-        "last_day",
-        "lookback_days",
-        "a360_conn_id",
-    )
-    ui_color = "#d6efe9"
-    _exporting = False
-
-    def __init__(
-        self,
-        *,
-        flow_ids: Any,
-        destination: Any,
-        file_format: str,
-        first_day: Any,
-        last_day: Any,
-        lookback_days: Any,
-        a360_conn_id: str,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        rendered.check_literal("file_format", file_format)
-        self.flow_ids = flow_ids
-        self.destination = destination
-        self.file_format = file_format
-        self.first_day = first_day
-        self.last_day = last_day
-        self.lookback_days = lookback_days
-        self.a360_conn_id = a360_conn_id
-
-    def execute(self, context: Context) -> Manifest:
-        """Export the run's days; returns the manifest.
-
-        The event of each asset in `outlets` carries the export's rows, days and uris as its extra. An alias stands for
-        the folder that is the table. A partitioned run's event has its partition from Airflow.
-
-        Raises: AirflowSkipException for an empty list of flows and for a run that crosses no UTC midnight;
-            AirflowFailException for what a retry can't mend; A360Error for what it might.
-        """
-        from airflow_provider_a360.export import formats  # noqa: PLC0415  # parsing a DAG must not pay for the export
-        from airflow_provider_a360.export.job import Job  # noqa: PLC0415
-        from airflow_provider_a360.export.ledger import Ledger  # noqa: PLC0415
-        from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
-        from airflow_provider_a360.hooks.a360 import A360Hook  # noqa: PLC0415
-
-        conn_id = rendered.given(self.a360_conn_id, DEFAULT_CONN_ID)
-        try:
-            flow_ids = rendered.identifiers(self.flow_ids)
-            if not flow_ids:
-                raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
-            file_format = rendered.given(self.file_format, "jsonl")
-            formats.check(file_format)
-            dataset = self._dataset(flow_ids)
-            days = run_days(context, *map(rendered.given, (self.first_day, self.last_day, self.lookback_days)))
-            hook = A360Hook(conn_id)
-            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._treatment(hook))
-            ledger = Ledger()
-            if (store := airflow_compat.task_state_store(context)) is not None:
-                # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
-                how = [
-                    context["ti"].max_tries,
-                    *(getattr(self, name) for name in self.template_fields),
-                    self._key(hook),
-                ]
-                ledger = Ledger(store, str(how))
-            self._exporting = True
-            manifest = job.run(hook.get_conn(), ledger)
-        except NoWholeDay as reason:
-            raise AirflowSkipException(str(reason)) from None
-        except PERMANENT as error:
-            raise AirflowFailException(of_connection(error, conn_id)) from None
-        except A360Error as error:
-            # Its message says what to do; where it was raised within this package would only hide that in the log.
-            raise error.with_traceback(None) from None
-        finally:
-            self._exporting = False
-        self._tell(context, manifest, days)
-        return manifest
-
-    def _tell(self, context: Context, manifest: Manifest, days: Days) -> None:
-        """Give each outlet's event what a DAG that is scheduled on it wants to know of the export."""
-        uris = [file["uri"] for file in manifest["files"]]
-        extra: dict[str, Any] = {"rows": manifest["rows"], "days": [str(day) for day in days], "uris": uris}
-        # A file's folder is a day, and what that is in is the table.
-        tables = sorted({uri.rsplit("/", 2)[0] for uri in uris})
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(extra)
-            elif isinstance(outlet, AssetAlias):
-                for table in tables:
-                    try:
-                        context["outlet_events"][outlet].add(Asset(table), extra=extra)
-                    except ValueError as error:
-                        log.warning("%s can't be an asset, so %s has no event: %s", table, outlet.name, error)
-
-    def on_kill(self) -> None:
-        """End an export that Airflow does not want any more: what is being read is given up, and the staged rows are
-        removed on the way out.
-
-        Airflow calls this in the midst of the export, when the process gets SIGTERM: the task was marked or deleted, or
-        the worker is shut down. Only SystemExit leaves the retries to Airflow, which a worker's end must not use up.
-        """
-        if self._exporting:
-            self._exporting = False
-            raise SystemExit(_ENDED_BY_SIGTERM)
-
-    @abstractmethod
-    def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
-        """What is exported of these flows."""
-
-    def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
-        """What is done to each row."""
-        return lambda row: row
-
-    def _key(self, hook: A360Hook) -> str:  # noqa: ARG002
-        """The fingerprint of the key that rows are hashed with; empty where none are."""
-        return ""
-
-
-class A360ExportConversionsOperator(_A360ExportOperator):
-    """Export who converted, each conversion once, in the file of the UTC day of its `conversion_date`.
-
-    A file a day, `<destination>/conversions/dt=2026-11-20/all.jsonl`, with `flow_ids="all"`; with an id or a list, a
-    file a day and flow, `<destination>/conversions-by_flow/dt=2026-11-20/flow-292692.jsonl`. Each folder is one table
-    that can be read whole. A day's file always holds the whole day; exporting it again replaces it. Returns a manifest.
-
-    :param flow_ids: a flow's id, a list of ids, or "all". An empty list skips the task.
-    :param destination: a folder, local or in object storage (`s3://connection@bucket/folder`).
-    :param kind: "all", "maintrigger" (the flow was stopped by an event) or "goal".
-    :param goal_id: the id of one goal, for its conversions only.
-    :param file_format: "jsonl", "jsonl.gz", "csv", "csv.gz" or "parquet".
-    :param first_day: the first UTC day, instead of the run's interval. Included.
-    :param last_day: the last UTC day. Included.
-    :param lookback_days: export so many days up to the run's last one, for conversions that come in late.
-    :param personal_data: "keep", "hash" (keyed with the connection's `personal_data_secret`) or "drop" addresses and
-        phone numbers.
-    :param a360_conn_id: the connection.
+    :param flow_ids: a flow's ID, a list of IDs, or `"all"`. An empty list skips the task.
+    :param destination: an absolute folder on local disk, or a URL such as `s3://connection@bucket/folder`.
+    :param kind: `"all"`, `"maintrigger"` (an event stopped the flow) or `"goal"`.
+    :param goal_id: export only the conversions of this goal. Needs one flow ID.
+    :param file_format: `"jsonl"`, `"jsonl.gz"`, `"csv"`, `"csv.gz"` or `"parquet"`.
+    :param first_day: first UTC day, instead of the run's data interval.
+    :param last_day: last UTC day, included.
+    :param lookback_days: export this many days up to the run's last day, because some conversions arrive late.
+    :param personal_data: `"keep"`, `"hash"` (with the connection's `personal_data_secret` as key) or `"drop"` e-mail
+        addresses and phone numbers. A template that renders to an empty string is an error.
+    :param a360_conn_id: ID of the Airflow connection.
     """
 
-    template_fields: Sequence[str] = (
-        *_A360ExportOperator.template_fields,
-        "kind",
-        "goal_id",
-        "personal_data",
-    )
+    template_fields: Sequence[str] = (*A360ExportBaseOperator.template_fields, "kind", "goal_id", "personal_data")
 
     def __init__(
         self,
         *,
-        flow_ids: Any,
-        destination: Any,
-        kind: str = "all",
-        goal_id: Any = None,
-        file_format: str = "jsonl",
-        first_day: Any = None,
-        last_day: Any = None,
-        lookback_days: Any = None,
-        personal_data: str = "keep",
+        flow_ids: int | Sequence[int | str] | Template,
+        destination: str | os.PathLike[str] | Template,
+        kind: ConversionKind | Template = "all",
+        goal_id: int | Template | None = None,
+        file_format: FileFormat | Template = "jsonl",
+        first_day: date | Template | None = None,
+        last_day: date | Template | None = None,
+        lookback_days: int | Template | None = None,
+        personal_data: PersonalData | Template = "keep",
         a360_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -234,34 +90,42 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
 
-        return treatment(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
+        if (chosen := rendered.given(self.personal_data)) is None:
+            raise A360ConfigError('personal_data is empty: set "keep", "hash" or "drop".')
+        return treatment(chosen, hook.personal_data_secret)
 
     def _key(self, hook: A360Hook) -> str:
         from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415
 
-        return fingerprint(hook.personal_data_secret) if self.personal_data == "hash" else ""
+        return fingerprint(hook.personal_data_secret) if rendered.given(self.personal_data) == "hash" else ""
 
 
-class A360ExportElementStatsOperator(_A360ExportOperator):
-    """Export the statistics of every element: a row for each element and UTC day, whatever the element's type.
+class A360ExportElementStatsOperator(A360ExportBaseOperator):
+    """Export the statistics of every element, one row per element and UTC day, for all types of elements.
 
-    A file a day, `<destination>/element_stats/dt=2026-11-20/all.jsonl`, with `flow_ids="all"`; with an id or a list, a
-    file a day and flow, `<destination>/element_stats-by_flow/dt=2026-11-20/flow-292692.jsonl`. Returns a manifest.
+    With `flow_ids="all"`, writes one file per day, `<destination>/element_stats/dt=2026-11-20/all.jsonl`. With an ID or
+    a list, writes one file per day and flow, `<destination>/element_stats-by_flow/dt=2026-11-20/flow-292692.jsonl`.
 
-    :param flow_ids: a flow's id, a list of ids, or "all". An empty list skips the task.
-    :param destination: a folder, local or in object storage (`s3://connection@bucket/folder`).
-    :param element_types: only elements of these types ("email", ["email", "sms"]); None for all.
-    :param include_deleted: also the elements that have been deleted from the flow.
-    :param grain: "day"; or "run" for a row for each element over the run's whole span, by one request an element.
-    :param file_format: "jsonl", "jsonl.gz", "csv", "csv.gz" or "parquet".
-    :param first_day: the first UTC day, instead of the run's interval. Included.
-    :param last_day: the last UTC day. Included.
-    :param lookback_days: export so many days up to the run's last one, for opens and clicks that come in late.
-    :param a360_conn_id: the connection.
+    Example::
+
+        A360ExportElementStatsOperator(
+            task_id="element_stats", flow_ids=[292692, 281013], destination="/data/a360", element_types=["email", "sms"]
+        )
+
+    :param flow_ids: a flow's ID, a list of IDs, or `"all"`. An empty list skips the task.
+    :param destination: an absolute folder on local disk, or a URL such as `s3://connection@bucket/folder`.
+    :param element_types: export only elements of these types (`"email"`, or `["email", "sms"]`). None for all.
+    :param include_deleted: include elements that were deleted from the flow.
+    :param grain: `"day"`, or `"run"` for one row per element over the run's whole span, with one request per element.
+    :param file_format: `"jsonl"`, `"jsonl.gz"`, `"csv"`, `"csv.gz"` or `"parquet"`.
+    :param first_day: first UTC day, instead of the run's data interval.
+    :param last_day: last UTC day, included.
+    :param lookback_days: export this many days up to the run's last day, because some opens and clicks arrive late.
+    :param a360_conn_id: ID of the Airflow connection.
     """
 
     template_fields: Sequence[str] = (
-        *_A360ExportOperator.template_fields,
+        *A360ExportBaseOperator.template_fields,
         "element_types",
         "include_deleted",
         "grain",
@@ -270,15 +134,15 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
     def __init__(
         self,
         *,
-        flow_ids: Any,
-        destination: Any,
-        element_types: Any = None,
-        include_deleted: Any = True,
-        grain: str = "day",
-        file_format: str = "jsonl",
-        first_day: Any = None,
-        last_day: Any = None,
-        lookback_days: Any = None,
+        flow_ids: int | Sequence[int | str] | Template,
+        destination: str | os.PathLike[str] | Template,
+        element_types: Sequence[str] | Template | None = None,
+        include_deleted: bool | Template = True,
+        grain: Grain | Template = "day",
+        file_format: FileFormat | Template = "jsonl",
+        first_day: date | Template | None = None,
+        last_day: date | Template | None = None,
+        lookback_days: int | Template | None = None,
         a360_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -303,7 +167,7 @@ class A360ExportElementStatsOperator(_A360ExportOperator):
 
         grain = rendered.given(self.grain, "day")
         if grain == "run" and rendered.given(self.lookback_days) is not None:
-            raise A360ConfigError('grain="run" is for the run\'s own days: it does not go with lookback_days.')
+            raise A360ConfigError('grain="run" covers the run\'s own days: remove lookback_days.')
         return ElementStatistics(
             element_types=rendered.names(self.element_types, "element_types"),
             include_deleted=rendered.boolean(rendered.given(self.include_deleted, default=True), "include_deleted"),

@@ -1,21 +1,30 @@
-"""Read what an author gives an operator: values, or the strings that a template renders."""
+"""Read operator parameters, which may be strings that a template rendered."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from airflow_provider_a360.api.arguments import identifier, shown
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.export import choices
 
+if TYPE_CHECKING:
+    from airflow.sdk.definitions.xcom_arg import XComArg
+
+Template: TypeAlias = "str | XComArg"
+"""A Jinja template, or another task's output, in place of a value."""
 ALL: Literal["all"] = "all"
 
 
 def given(value: Any, default: Any = None) -> Any:
-    """The value of an optional parameter, or its default: None, and a template that renders to None or to nothing, mean
-    that the parameter is not given.
+    """Return the value of an optional parameter, or the default.
+
+    None, and a template that renders to None or to an empty string, mean that the parameter isn't given.
+
+    :param value: the parameter's value after rendering.
+    :param default: the value of a parameter that isn't given.
     """
     if isinstance(value, str):
         value = value.strip()
@@ -23,10 +32,11 @@ def given(value: Any, default: Any = None) -> Any:
 
 
 def check_literal(name: str, value: Any) -> None:
-    """While a DAG is parsed, refuse a word that the option doesn't know. A template's, or another task's, is checked in
-    the run.
+    """Refuse an unknown literal while the DAG is parsed. Templates are checked when they are rendered.
 
-    Raises: A360ConfigError, which names the words that the option knows.
+    :param name: the parameter.
+    :param value: the literal, a list of them, a template or another task's output.
+    :raises A360ConfigError: if a literal isn't one of the parameter's values.
     """
     for word in value if isinstance(value, (list, tuple, set)) else [value]:
         if isinstance(word, str) and "{{" not in word and "{%" not in word:
@@ -35,36 +45,43 @@ def check_literal(name: str, value: Any) -> None:
 
 
 def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"]:
-    """An id, a list of ids or "all"; a string may hold any of them, as templates render. Repeats are dropped.
+    """Read an ID, a list of IDs or `"all"`, also from a string. Repeated IDs are dropped.
 
-    Raises: A360ConfigError for anything else, and for None: nothing given never means everything.
+    :param value: the parameter's value after rendering.
+    :param name: the parameter, for the error message.
+    :raises A360ConfigError: for anything else. None is an error too: it never means all flows.
     """
     listed = _listed(value)
     if listed == ALL:
         return ALL
     if listed is None or isinstance(listed, (bytes, dict)):
-        raise A360ConfigError(f'{name} is {shown(value)}; give an id, a list of ids, or "all" for every flow.')
+        raise A360ConfigError(f'{name} is {shown(value)}; set an ID, a list of IDs, or "all" for every flow.')
     ids = listed if isinstance(listed, Iterable) and not isinstance(listed, str) else [listed]
     return list(dict.fromkeys(identifier(item, name) for item in ids))
 
 
 def names(value: Any, name: str) -> list[str] | None:
-    """A name or a list of names; None and an empty list mean no restriction.
+    """Read a name or a list of names.
 
-    Raises: A360ConfigError for anything else.
+    :param value: the parameter's value after rendering.
+    :param name: the parameter, for the error message.
+    :return: the names, sorted; None (no restriction) for None and for an empty list.
+    :raises A360ConfigError: for anything else.
     """
     listed = _listed(value)
     if isinstance(listed, str):
         listed = [listed]
     if listed is not None and not (isinstance(listed, Iterable) and all(isinstance(item, str) for item in listed)):
-        raise A360ConfigError(f"{name} is {shown(value)}; give a name, a list of names, or None for all.")
+        raise A360ConfigError(f"{name} is {shown(value)}; set a name, a list of names, or None for all.")
     return sorted({item.strip() for item in listed or ()}) or None
 
 
 def boolean(value: Any, name: str) -> bool:
-    """True or False, also as a template renders them.
+    """Read True or False, also from a string.
 
-    Raises: A360ConfigError for anything else.
+    :param value: the parameter's value after rendering.
+    :param name: the parameter, for the error message.
+    :raises A360ConfigError: for anything else.
     """
     known = {"true": True, "false": False}
     if str(value).strip().lower() not in known:
@@ -73,7 +90,7 @@ def boolean(value: Any, name: str) -> bool:
 
 
 def _listed(value: Any) -> Any:
-    """A rendered list as a list, a rendered None as None; anything else as it came."""
+    """Turn a string that holds a list into a list, and one that holds None into None. Return other values unchanged."""
     if not isinstance(value, str):
         return value
     text = value.strip()
