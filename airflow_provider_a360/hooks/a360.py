@@ -48,8 +48,8 @@ def explain(error: A360Error) -> str:
 class A360Hook(BaseHook):
     """Call every endpoint of the SendPulse Automation 360 API.
 
-    All days are UTC and both are included. Give a `date` or a string such as `"2026-11-20"`; one of two days may be left
-    out. Without days, a method returns all-time figures. Lists are streams: the first page is read at once, the
+    All days are UTC and both are included. Give a `date` or a string such as `"2026-11-20"`; one of two days may be
+    left out. Without days, a method returns all-time figures. Lists are streams: the first page is read at once, the
     others while you iterate.
 
     Hooks of the same account share its access token and its rate limit within a process.
@@ -152,8 +152,8 @@ class A360Hook(BaseHook):
     def flow_stats(self, flow_id: int, first_day: Day = None, last_day: Day = None) -> dict[str, Any]:
         """Return a flow's statistics for a period ("To get information about the flow for a chosen period").
 
-        The service's page doesn't document the response, so its fields are returned unchanged, with strings of digits as
-        numbers.
+        The service's page doesn't document the response, so its fields are returned unchanged, with strings of digits
+        as numbers.
 
         Example::
 
@@ -323,6 +323,6 @@ class A360Hook(BaseHook):
             return self.get_connection(self.a360_conn_id)
         except AirflowNotFoundException:
             raise A360ConfigError(
-                f"The connection {self.a360_conn_id!r} doesn't exist: create one of type {self.conn_type} with this ID, "
-                "or set a360_conn_id."
+                f"The connection {self.a360_conn_id!r} doesn't exist: create one of type {self.conn_type} with this "
+                "ID, or set a360_conn_id."
             ) from None
