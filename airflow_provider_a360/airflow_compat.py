@@ -29,14 +29,20 @@ def task_state_store(context: Context) -> Any | None:
     return store
 
 
-# Until 3.3, where the task state store keeps a rescheduled sensor's count from one poke to the next.
-def settle(sensor: BaseSensorOperator, context: Context, watch: QueueWatch, client: A360Client) -> Any:
-    """Poll on while polls show 0, on the worker, as the next poke would begin to count anew: until the queue has
-    settled, or shows contacts again, or the sensor's time is up. Returns what the last poll did.
+# Until 3.3, where the task state store keeps a rescheduled sensor's counts from one poke to the next.
+def poll(
+    sensor: BaseSensorOperator, context: Context, watch: QueueWatch, client: A360Client, earlier: int
+) -> dict[str, int | None] | None:
+    """Poll, and go on while polls show 0, as the next poke would begin to count anew: until the queue has settled, or
+    shows contacts again, or the sensor's time is up. Returns what the last poll did.
+
+    :param earlier: the pokes of this try before this one. Which of them showed a paused flow is not known, so a paused
+        flow is said at the first poke and at every tenth one.
     """
+    watch.paused = earlier
+    counts = watch.poll(client)
     first = context["ti"].get_first_reschedule_date(context)
     until = (time.time() if first is None else first.timestamp()) + sensor.timeout
-    counts = None
     while counts is None and watch.zeros and time.time() + sensor.poke_interval < until:
         time.sleep(sensor.poke_interval)
         counts = watch.poll(client)

@@ -1,9 +1,10 @@
 """The package on every Airflow with every Python.
 
 For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
-nothing conflicts and that Airflow knows the provider and its commands; then install the tests' extra and run the tests:
-those that start no Airflow on all, the others on one Python of each Airflow.
-Prints a table, and fails unless each pair has passed. A Python that this machine doesn't have is a failure too.
+nothing conflicts and that Airflow knows the provider and its commands. Then, on all pairs, install the tests' extra and
+run the tests that start no Airflow. Last, on one Python of each Airflow, run those that do, which take longest.
+A pair that fails a step takes no further one; the others go on. Prints each step's outcome when it ends, then a table
+and what was skipped, and fails unless all steps have passed. A Python that this machine doesn't have is a failure too.
 """
 
 import argparse
@@ -14,25 +15,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TESTS = ["tests/unit", "tests/property", "tests/packaging"]
 INTEGRATION = ["tests/integration"]
+STEPS = ["installed", "tests without Airflow's processes", "integration tests"]
 # With what has come out since, Airflow 3.1 warns on stdout, and 3.2 can't start (their own constraints are as old as
 # they are).
 OF_ITS_TIME = {
     "3.1": ["sqlalchemy<2.1"],
     "3.2": ["sqlalchemy<2.1", "fastapi<0.137", "cadwyn<8", "svcs<26"],
 }
+# Seconds for one command. The longest, the integration tests, take a quarter of an hour.
+LIMIT = 3600
 
 
 class StepError(Exception):
     """A command ended badly; the log says how."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pair:
     """A Python and an Airflow, in a folder of their own."""
 
@@ -40,6 +46,10 @@ class Pair:
     airflow: str
     resolution: str
     folder: Path
+    cells: dict[str, str] = field(default_factory=dict)
+    """The outcome of each step."""
+    failed: bool = False
+    skipped: set[str] = field(default_factory=set)
 
     @property
     def bin(self) -> Path:
@@ -68,9 +78,13 @@ class Pair:
             log.write(f"$ {' '.join(command)}\n")
             log.flush()
             start = log.tell()
-            done = subprocess.run([executable, *command[1:]], env=env, cwd=ROOT, stdout=log, stderr=log, check=False)
-            if done.returncode:
-                raise StepError
+            try:
+                subprocess.run(
+                    [executable, *command[1:]], env=env, cwd=ROOT, stdout=log, stderr=log, check=True, timeout=LIMIT
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                log.write(f"{error}\n")
+                raise StepError from None
             log.seek(start)
             return log.read()
 
@@ -99,18 +113,30 @@ class Pair:
     def test(self, package: Path, tests: list[str]) -> str:
         """Returns pytest's own sum."""
         self.add(f"airflow-provider-a360[dev] @ {package.as_uri()}")
-        printed = self.run("pytest", "-p", "no:cacheprovider", *tests)
+        printed = self.run("pytest", "-p", "no:cacheprovider", "-rs", *tests)
+        self.skipped |= set(re.findall(r"^SKIPPED \[\d+\] [^ ]+ (.+)$", printed, re.MULTILINE))
         return re.findall(r"^\d+ passed.*(?= in )", printed, re.MULTILINE)[-1]
 
+    def take(self, step: str, action: Callable[..., str], *arguments: Any) -> None:
+        """Take a step, unless an earlier one has failed, and print the outcome."""
+        if self.failed:
+            return
+        began = time.monotonic()
+        try:
+            outcome = action(*arguments)
+        except StepError:
+            self.failed, outcome = True, "failed"
+        self.cells[step] = f"{outcome} ({time.monotonic() - began:.0f} s)"
+        print(f"Python {self.python}, Airflow {self.airflow}: {step}: {self.cells[step]}", flush=True)
+        if self.failed:
+            print("\n".join([*self.log.read_text().splitlines()[-15:], f"The rest is in {self.log}"]), flush=True)
 
-def tried(step, *arguments) -> tuple[bool, str]:
-    """Whether a step went well, and what a cell of the table says of it."""
-    began = time.monotonic()
-    try:
-        passed, outcome = True, step(*arguments)
-    except StepError:
-        passed, outcome = False, "failed"
-    return passed, f"{outcome} ({time.monotonic() - began:.0f} s)"
+
+def table(pairs: list[Pair]) -> str:
+    """The outcomes, a row for each pair."""
+    head = ["Python", "Airflow", *STEPS]
+    rows = [[pair.python, pair.airflow, *(pair.cells.get(step, "") for step in STEPS)] for pair in pairs]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
 def main() -> None:
@@ -126,26 +152,25 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "uv", "build", "--quiet", "--out-dir", folder, ROOT], check=True)
     # Of a wheel's own dependencies uv takes the newest all the same; of a source tree's, the oldest.
     package = ROOT if given.lowest else next(folder.glob("*.whl"))
-    rows, all_passed = [], True
-    for airflow, python in itertools.product(given.airflow, given.python):
-        whole = python == given.python[0] and not given.no_integration
-        tests_of_it = given.tests + INTEGRATION * whole
-        pair = Pair(python, airflow, "lowest-direct" if given.lowest else "highest", folder / f"{python}-{airflow}")
+    pairs = [
+        Pair(python, airflow, "lowest-direct" if given.lowest else "highest", folder / f"{python}-{airflow}")
+        for airflow, python in itertools.product(given.airflow, given.python)
+    ]
+    installed, tested, integrated = STEPS
+    for pair in pairs:
         pair.folder.mkdir()
-        print(f"Python {python}, Airflow {airflow}: {pair.log}", flush=True)
-        passed, installed = tried(pair.install, package)
-        tests = "not run"
-        if passed:
-            passed, tests = tried(pair.test, package, tests_of_it)
-        if not passed:
-            print("\n".join(pair.log.read_text().splitlines()[-15:]), flush=True)
-        all_passed = all_passed and passed
-        rows.append((python, airflow, installed, tests))
+        pair.take(installed, pair.install, package)
+    for pair in pairs:
+        pair.take(tested, pair.test, package, given.tests)
+    for pair in pairs:
+        if pair.python == given.python[0] and not given.no_integration:
+            pair.take(integrated, pair.test, package, INTEGRATION)
 
-    print("\n| Python | Airflow | installed | tests |\n|---|---|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    raise SystemExit(not all_passed)
+    print(f"\n{table(pairs)}")
+    for pair in pairs:
+        for reason in sorted(pair.skipped):
+            print(f"Skipped on Python {pair.python}, Airflow {pair.airflow}: {reason}")
+    raise SystemExit(any(pair.failed for pair in pairs))
 
 
 if __name__ == "__main__":

@@ -97,26 +97,31 @@ class A360FlowQueueSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; before Airflow 3.3 in reschedule mode, go on asking while the queue is empty but not settled."""
-        store = context.get("task_state_store") if self.reschedule else None
-        if store is None:
+        if not self.reschedule:
             counts = self._watch.poll(self._client)
-            if self.reschedule and counts is None:
-                counts = airflow_compat.settle(self, context, self._watch, self._client)
-        else:
-            # Between two pokes of a rescheduled sensor only this store lives on; another try starts counting anew.
-            keys = {name: f"{name}-in-try-{context['ti'].try_number}" for name in ("zeros", "paused")}
-            stored = {name: store.get(key) for name, key in keys.items()}
-            for name, value in stored.items():
-                setattr(self._watch, name, int(str(value or 0)))
-            try:
-                counts = self._watch.poll(self._client)
-            except A360AuthError as refusal:
-                if stored["zeros"] is None:
-                    raise
-                raise A360RevokedError.of(refusal) from None
-            for name, key in keys.items():
-                store.set(key, getattr(self._watch, name))
+            return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
+        # Each poke is a process of its own. Airflow knows how many of this try went before it.
+        earlier = context.get("task_reschedule_count", 0)
+        try:
+            if (store := context.get("task_state_store")) is None:
+                counts = airflow_compat.poll(self, context, self._watch, self._client, earlier)
+            else:
+                counts = self._poll_on(store, context["ti"].try_number)
+        except A360AuthError as refusal:
+            if not earlier:
+                raise
+            raise A360RevokedError.of(refusal) from None
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
+
+    def _poll_on(self, store: Any, try_number: int) -> dict[str, int | None] | None:
+        """Poll with the counts of the poke before; another try starts counting anew."""
+        keys = {name: f"{name}-in-try-{try_number}" for name in ("zeros", "paused")}
+        for name, key in keys.items():
+            setattr(self._watch, name, int(str(store.get(key) or 0)))
+        counts = self._watch.poll(self._client)
+        for name, key in keys.items():
+            store.set(key, getattr(self._watch, name))
+        return counts
 
     def _first_poll_then_defer(self) -> Any:
         from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger  # noqa: PLC0415

@@ -20,6 +20,7 @@ from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any, Self
 
+import pytest
 from worker_process import WorkerProcess
 
 from airflow_provider_a360.sandbox.account import Account
@@ -55,6 +56,12 @@ with DAG(
     max_active_tasks=64,
 ) as dag:
 """
+
+
+def needs_airflow(minor: str, what: str) -> pytest.MarkDecorator:
+    """Skip a test on an Airflow older than the first one that has what it is about."""
+    missing = tuple(int(part) for part in minor.split(".")) > AIRFLOW
+    return pytest.mark.skipif(missing, reason=f"{what}: since Airflow {minor}, and this is {version('apache-airflow')}")
 
 
 def dag_file(dag_id: str, tasks: str, *, schedule: str = DAILY, params: dict[str, Any] | None = None) -> str:

@@ -27,7 +27,9 @@ class Wait:
     state: str
     polls: int | None = None
     says: tuple[str, ...] = ()
+    says_once: str = ""
     status: int = 1
+    tries: int = 1
     given: dict = field(default_factory=dict)
 
 
@@ -38,7 +40,14 @@ WAITS = {
     "null_between": Wait([0, None, 0, 0], "success", polls=4, given={"settle_polls": 2}),
     "transient": Wait([4, BAD_GATEWAY, 0], "success", polls=4, says=("502", "Trying again in")),
     "unreadable": Wait([4, NO_JSON, 0], "success", polls=3, says=("could not be polled, the wait goes on",)),
-    "paused": Wait([5, 0], "success", status=3, polls=2, says=("paused with 5 contacts", "The wait goes on")),
+    "paused": Wait(
+        [5, 5, 5, 0],
+        "success",
+        status=3,
+        polls=4,
+        says=("The wait goes on in case",),
+        says_once="is paused with 5 contacts",
+    ),
     "timed_out": Wait([7], "failed", given={"timeout": 12}),
     "timed_out_softly": Wait([7], "skipped", given={"timeout": 12, "soft_fail": True}),
     "timed_out_never_failing": Wait([7], "skipped", given={"timeout": 12, "never_fail": True}),
@@ -48,6 +57,8 @@ WAITS = {
     "forbidden": Wait([4, FORBIDDEN], "failed", given={"soft_fail": True}, polls=2, says=("Not in your tariff",)),
     "forbidden_at_first": Wait([FORBIDDEN], "failed", given={"soft_fail": True}, polls=1, says=("tariff includes",)),
     "unauthorised": Wait([UNAUTHORISED], "failed", given={"soft_fail": True}, says=("Check the connection",)),
+    # Worth a retry, as the connection may hold another key by then. Here it doesn't.
+    "revoked": Wait([4, UNAUTHORISED], "failed", tries=2, says=("save the new ones", "Check the connection")),
     "stuck": Wait(
         [5], "failed", status=3, given={"fail_if_paused": True, "soft_fail": True}, polls=1, says=("paused",)
     ),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from airflow_harness import AIRFLOW as VERSION
-from airflow_harness import connection
+from airflow_harness import connection, needs_airflow
 
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 
@@ -57,7 +57,13 @@ def test_a_connection_of_airflows_database_is_found(run, sandbox):
     assert (done.returncode, done.stdout) == (0, f"The account answers; its flows: {len(sandbox.account.flows)}.\n")
 
 
-@pytest.mark.parametrize("command", [OURS, PYTHON], ids=["airflow", "python"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param([*AIRFLOW, "a360"], id="airflow", marks=needs_airflow("3.2", "commands of providers")),
+        pytest.param(PYTHON, id="python"),
+    ],
+)
 def test_a_program_gets_nothing_but_json(run, sandbox, command):
     done = run(*command, "elements", MAIN_FLOW, "--output", "json")
     assert done.returncode == 0

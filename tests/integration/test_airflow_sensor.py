@@ -11,9 +11,10 @@ def polls_of(sandbox):
 
 def check(name, task, log, sandbox):
     wait = WAITS[name]
-    assert (task.state, task.tries) == (wait.state, 1), log
+    assert (task.state, task.tries) == (wait.state, wait.tries), log
     for words in wait.says:
         assert words in log
+    assert not wait.says_once or log.count(wait.says_once) == 1, log
     if wait.polls is not None:
         assert polls_of(sandbox) == wait.polls
     if wait.state == "success":

@@ -99,21 +99,31 @@ def test_a_poking_wait_whose_key_was_replaced_is_worth_a_retry(sandbox, key, mon
         poking().execute({})
 
 
-def test_a_rescheduled_wait_whose_key_was_replaced_is_worth_a_retry(sandbox, key):
-    """Each poke is a process of its own; the store tells that there was one before."""
-    store = {}
-    context = {"task_state_store": SimpleNamespace(get=store.get, set=store.__setitem__)}
+class Store(dict):
+    """What Airflow's task state store offers."""
 
-    def poke(try_number):
-        context["ti"] = SimpleNamespace(try_number=try_number)
-        return poking(mode="reschedule").poke(context)
+    set = dict.__setitem__
 
-    assert not poke(1).is_done
+
+def run_of(first=None, earlier=0):
+    """The context of a task before Airflow 3.3, which has been rescheduled so many times since then."""
+    ti = SimpleNamespace(try_number=1, get_first_reschedule_date=lambda context: first)
+    return {"ti": ti, "task_reschedule_count": earlier}
+
+
+@pytest.mark.parametrize("remembered", [{}, {"task_state_store": Store()}], ids=["before 3.3", "3.3"])
+def test_a_rescheduled_wait_whose_key_was_replaced_is_worth_a_retry(sandbox, key, remembered):
+    """Each poke is a process of its own; Airflow tells how many of this try there were before."""
+
+    def poke(earlier):
+        return poking(mode="reschedule").poke({**run_of(earlier=earlier), **remembered})
+
+    assert not poke(0).is_done
     key(saved=False)
     with pytest.raises(A360RevokedError, match="save the new ones"):
         poke(1)
     with pytest.raises(A360AuthError):
-        poke(2)
+        poke(0)
 
 
 REVOKED = {"event": {"outcome": "revoked", "message": "401. Save the new ones."}}
@@ -158,11 +168,6 @@ def rescheduled(context, **given):
     return A360FlowQueueSensor(task_id="wait", flow_id=example.MAIN_FLOW, mode="reschedule", **given).execute(context)
 
 
-def run_of(first=None):
-    """The context of a task before Airflow 3.3, which has been rescheduled since then."""
-    return {"ti": SimpleNamespace(try_number=1, get_first_reschedule_date=lambda context: first)}
-
-
 def test_without_a_task_state_store_a_rescheduled_wait_settles_within_a_poke(telling):
     polls = telling(3, 0, 5, 0, 0)
     for after in (1, 3):
@@ -179,12 +184,6 @@ def test_settling_within_a_poke_keeps_to_the_time_out(telling):
     with pytest.raises(AirflowRescheduleException):
         rescheduled(run_of(started), settle_polls=99, poke_interval=0.4)
     assert 2 <= polls() <= 3
-
-
-class Store(dict):
-    """What Airflow's task state store offers."""
-
-    set = dict.__setitem__
 
 
 def test_with_a_task_state_store_each_poke_polls_once(telling):
@@ -211,12 +210,12 @@ def test_a_paused_flow_is_said_once_then_at_every_tenth_poll(telling, caplog):
     assert caplog.text.count("is paused with 5 contacts") == 3
 
 
-def test_a_rescheduled_wait_says_a_paused_flow_no_more_often(telling, caplog):
+@pytest.mark.parametrize("remembered", [{}, {"task_state_store": Store()}], ids=["before 3.3", "3.3"])
+def test_a_rescheduled_wait_says_a_paused_flow_no_more_often(telling, caplog, remembered):
     telling(5, status=3)
-    context = {**run_of(), "task_state_store": Store()}
-    for _ in range(11):
+    for earlier in range(11):
         with pytest.raises(AirflowRescheduleException):
-            rescheduled(context)
+            rescheduled({**run_of(earlier=earlier), **remembered})
     assert caplog.text.count("is paused with 5 contacts") == 2
 
 
