@@ -1,7 +1,7 @@
-"""What differs between Airflow 3.1, 3.2 and 3.3, and the version that makes each part unnecessary.
+"""Differences between Airflow 3.1, 3.2 and 3.3. Each part names the version that makes it unnecessary.
 
-Airflow 3.1 has no provider commands either: there, `python -m airflow_provider_a360 …` serves. And it imports
-`CronDataIntervalTimetable` from `airflow.timetables.interval` only, as the example DAGs do on all versions.
+Two more differences need no code here. Airflow 3.1 has no provider commands: use `python -m airflow_provider_a360 …`.
+And it has `CronDataIntervalTimetable` only in `airflow.timetables.interval`, where the example DAGs import it from.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 # Until 3.3.
 def task_state_store(context: Context) -> Any | None:
-    """What outlives a try of this task: Airflow's task state store. None before Airflow 3.3; a later try is told so."""
+    """Return the task state store, which keeps values from one try to the next; None before Airflow 3.3."""
     store = context.get("task_state_store")
     if store is None and "ti" in context and context["ti"].try_number > 1:
-        log.info("Airflow keeps nothing from one try to the next before version 3.3: this try starts anew.")
+        log.info("This retry exports all days again: resuming needs the task state store of Airflow 3.3 or later.")
     return store
 
 
@@ -33,11 +33,15 @@ def task_state_store(context: Context) -> Any | None:
 def poll(
     sensor: BaseSensorOperator, context: Context, watch: QueueWatch, client: A360Client, earlier: int
 ) -> dict[str, int | None] | None:
-    """Poll, and go on while polls show 0, as the next poke would begin to count anew: until the queue has settled, or
-    shows contacts again, or the sensor's time is up. Returns what the last poll did.
+    """Poll, and poll again while the queue is empty but not settled: the next poke would start counting at 0.
 
-    :param earlier: the pokes of this try before this one. Which of them showed a paused flow is not known, so a paused
-        flow is said at the first poke and at every tenth one.
+    :param sensor: the sensor, for its interval and timeout.
+    :param context: the task's context.
+    :param watch: the flow to poll.
+    :param client: the client to poll with.
+    :param earlier: number of earlier pokes of this try. It isn't known which of them found the flow paused, so the
+        warning comes at the first poke and at every tenth.
+    :return: the flow's counts if its queue has drained, else None.
     """
     watch.paused = earlier
     counts = watch.poll(client)
@@ -51,7 +55,10 @@ def poll(
 
 # Until 3.2.
 def dag_bag(file: Path) -> Any:
-    """The DAGs of a file."""
+    """Load the DAGs of a file.
+
+    :param file: the file's path.
+    """
     try:
         from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415
     except ImportError:
@@ -59,13 +66,13 @@ def dag_bag(file: Path) -> Any:
     return DagBag(file)
 
 
-# Until 3.2, which reads the connection's form from the provider info, and not from these two methods of the hook.
+# Until 3.2, which reads the connection's form from the provider info instead of these two methods of the hook.
 def connection_form_widgets() -> dict[str, Any]:
-    """The fields of the connection's form that end up in `extra`."""
+    """Return the fields of the connection's form that are stored in `extra`."""
     from wtforms import IntegerField, PasswordField, StringField  # noqa: PLC0415
     from wtforms.validators import Optional  # noqa: PLC0415
 
-    # There is no field for numbers with a fraction. Such a one's text is read as a number by the hook.
+    # The form has no field for numbers with fractions, so these are text. The hook reads them as numbers.
     fields = {"integer": IntegerField, "number": StringField, "string": PasswordField}
     return {
         name: fields[field["schema"]["type"][0]](
@@ -76,7 +83,7 @@ def connection_form_widgets() -> dict[str, Any]:
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """What Airflow's own fields of a connection are called here."""
+    """Return the labels of Airflow's own connection fields."""
     return {name.replace("-", "_"): value for name, value in _connection_type()["ui-field-behaviour"].items()}
 
 

@@ -1,4 +1,4 @@
-"""Waits until a flow's queue has drained."""
+"""Wait until a flow's queue is empty."""
 
 from __future__ import annotations
 
@@ -24,38 +24,43 @@ from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360Error
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 
-# What only a run needs is imported there: parsing a DAG must not pay for it.
+# What only a run needs is imported lazily, to keep DAG parsing fast.
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_a360.api.client import A360Client
     from airflow_provider_a360.api.queue import QueueWatch
 
-# The trigger ends the wait by itself; this is for one that nobody runs.
+# The trigger times out by itself. Airflow's own timeout is for a trigger that no triggerer runs.
 _GRACE = timedelta(minutes=2)
 
 
 class A360WaitError(A360Error):
-    """The trigger met with what waiting can't mend; its message says what."""
+    """The trigger failed with an error that waiting can't fix. The message names it."""
 
 
 class A360QueueEventError(A360Error):
-    """The triggerer sent an event of a form that this version doesn't know: run the same version everywhere."""
+    """The triggerer sent an event in an unknown form: install the same version of this provider everywhere."""
 
 
 class A360FlowQueueSensor(BaseSensorOperator):
-    """Waits until no contact is on their way through a flow (`in_queue` is 0).
+    """Wait until a flow's queue is empty (`in_queue` is 0).
 
-    Poke, reschedule and deferrable end alike: with the flow's `starts`, `in_queue` and `end_count`; with a time-out
-    after `timeout` seconds; or at once on what waiting can't mend (unknown flow, 401, 403), also under `soft_fail`.
-    With `never_fail`, each of these but the first is a skipped task. A poll that fails for a passing reason doesn't end
-    the wait, so there is no `silent_fail`.
+    The sensor succeeds with the flow's `starts`, `in_queue` and `end_count`, and fails after `timeout` seconds. It fails
+    at once, also with `soft_fail`, for an error that waiting can't fix: an unknown flow, a 401 or a 403. With
+    `never_fail`, it is skipped instead of failing. After a temporary error of a poll it continues, so `silent_fail`
+    isn't supported. Poke mode, reschedule mode and deferred waits behave alike.
 
-    :param flow_id: the flow.
-    :param settle_polls: how many polls in a row must show 0: a flow just started can show 0 for a moment.
-    :param fail_if_paused: fail at once where the flow is paused with contacts in its queue.
-    :param deferrable: wait in the triggerer, which takes no worker's place.
-    :param a360_conn_id: the connection.
+    Example::
+
+        A360FlowQueueSensor(task_id="drained", flow_id=292692, settle_polls=2, deferrable=True)
+
+    :param flow_id: the flow's ID.
+    :param settle_polls: number of consecutive polls that must show 0. A flow that was just started may show 0 for a
+        moment.
+    :param fail_if_paused: fail at once if the flow is paused while contacts are in its queue.
+    :param deferrable: wait in the triggerer, without occupying a worker slot.
+    :param a360_conn_id: ID of the Airflow connection.
     """
 
     template_fields: Sequence[str] = ("flow_id", "settle_polls", "fail_if_paused", "a360_conn_id")
@@ -74,7 +79,8 @@ class A360FlowQueueSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         if self.silent_fail:
             raise ValueError(
-                "silent_fail is not for this sensor: leave it out. A poll that fails for a passing reason ends no wait."
+                "A360FlowQueueSensor doesn't support silent_fail: remove it. The sensor continues anyway after a "
+                "temporary error of a poll."
             )
         self.flow_id = flow_id
         self.settle_polls = settle_polls
@@ -83,24 +89,30 @@ class A360FlowQueueSensor(BaseSensorOperator):
         self.a360_conn_id = a360_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Wait, in the way that was chosen; returns the flow's counts.
+        """Wait in the chosen mode.
 
-        Raises: AirflowSensorTimeout; AirflowFailException for what waiting can't mend.
+        :param context: the task's context.
+        :return: the flow's `starts`, `in_queue` and `end_count`.
+        :raises AirflowSensorTimeout: after `timeout` seconds.
+        :raises AirflowFailException: for an error that waiting can't fix.
         """
-        with self._ending():
+        with self._final_errors():
             return self._first_poll_then_defer() if self.deferrable else super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the trigger."""
-        with self._ending():
+        """Continue after the trigger's event, like `execute`."""
+        with self._final_errors():
             return super().resume_execution(next_method, next_kwargs, context)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once; before Airflow 3.3 in reschedule mode, go on asking while the queue is empty but not settled."""
+        """Poll once. Before Airflow 3.3, in reschedule mode, poll again until an empty queue has settled.
+
+        :param context: the task's context.
+        """
         if not self.reschedule:
             counts = self._watch.poll(self._client)
             return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
-        # Each poke is a process of its own. Airflow knows how many of this try went before it.
+        # Each poke runs in a new process, but Airflow counts the earlier pokes of this try.
         earlier = context.get("task_reschedule_count", 0)
         try:
             if (store := context.get("task_state_store")) is None:
@@ -114,7 +126,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
         return PokeReturnValue(is_done=counts is not None, xcom_value=counts)
 
     def _poll_on(self, store: Any, try_number: int) -> dict[str, int | None] | None:
-        """Poll with the counts of the poke before; another try starts counting anew."""
+        """Poll with the counts of the last poke. Another try starts at 0."""
         keys = {name: f"{name}-in-try-{try_number}" for name in ("zeros", "paused")}
         for name, key in keys.items():
             setattr(self._watch, name, int(str(store.get(key) or 0)))
@@ -142,10 +154,15 @@ class A360FlowQueueSensor(BaseSensorOperator):
         return counts
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002
-        """What the trigger's event means for the task; one of unknown form fails it.
+        """Read the trigger's event. Airflow calls this when the trigger has ended.
 
-        Raises: AirflowSensorTimeout, A360QueueEventError, A360RevokedError and, for what waiting can't mend,
-            A360WaitError.
+        :param context: the task's context.
+        :param event: the event's payload, in the form of `QueueEvent`.
+        :return: the flow's `starts`, `in_queue` and `end_count`.
+        :raises AirflowSensorTimeout: after `timeout` seconds.
+        :raises A360RevokedError: if the service no longer accepts the credentials.
+        :raises A360WaitError: for an error that waiting can't fix.
+        :raises A360QueueEventError: if the event has an unknown form.
         """
         import msgspec  # noqa: PLC0415
 
@@ -154,11 +171,9 @@ class A360FlowQueueSensor(BaseSensorOperator):
         try:
             end = msgspec.convert(event, QueueEvent)
         except msgspec.ValidationError as error:
-            raise A360QueueEventError(f"The triggerer's event is not of the expected form: {error}.") from None
+            raise A360QueueEventError(f"The triggerer's event has an unknown form: {error}.") from None
         if end.outcome == "timed_out":
-            raise AirflowSensorTimeout(
-                f"Flow {self.flow_id}: its queue had not drained after {self.timeout:g} seconds."
-            )
+            raise AirflowSensorTimeout(f"Flow {self.flow_id}: the queue wasn't empty after {self.timeout:g} seconds.")
         if end.outcome == "revoked":
             raise A360RevokedError(end.message)
         if end.outcome == "failed" or end.counts is None:
@@ -187,12 +202,13 @@ class A360FlowQueueSensor(BaseSensorOperator):
         )
 
     @contextmanager
-    def _ending(self) -> Iterator[None]:
-        """Turn what waiting can't mend into a failure without retry, or with `never_fail`, as a time-out, into a skip.
-        Credentials that were replaced are worth a retry, which reads the connection again.
+    def _final_errors(self) -> Iterator[None]:
+        """Fail without a retry after an error that waiting can't fix; with `never_fail`, skip the task.
 
-        Outside of what the base class does: there, `soft_fail` would make it a skipped task, and `never_fail` goes by
-        the mode.
+        Revoked credentials and a timeout keep their retries: a retry reads the connection again.
+
+        This wraps the base class, which would skip the task with `soft_fail`, and which handles `never_fail`
+        differently in each mode.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""The sensor's wait in the triggerer."""
+"""Wait in the triggerer until a flow's queue is empty."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from weakref import WeakValueDictionary
 
 import msgspec
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import mask_secret
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError, of_connection
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.hooks.a360 import settings_of
+from airflow_provider_a360.hooks.connection import make_client, settings_of
 
 
 class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
-    """How a wait ended. The counts come with "drained", the message with "failed" and with "revoked", which is worth
-    another try: the connection may hold other credentials by then.
+    """How a wait ended. `counts` is set for `drained`, and `message` for `failed` and `revoked`.
+
+    `revoked` means that the service no longer accepts the credentials. A retry may find new ones in the connection.
     """
 
     outcome: Literal["drained", "timed_out", "failed", "revoked"]
@@ -34,15 +34,15 @@ class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class A360FlowQueueTrigger(BaseTrigger):
-    """Polls a flow until its queue has drained.
+    """Poll a flow until its queue is empty.
 
-    :param a360_conn_id: the connection.
-    :param flow_id: the flow.
+    :param a360_conn_id: ID of the Airflow connection.
+    :param flow_id: the flow's ID.
     :param poll_interval: seconds between two polls.
-    :param deadline: when the wait ends, in seconds since 1970 (UTC). Fixed by the task, so a triggerer that is started
-        anew doesn't wait longer.
-    :param settle_polls: how many polls in a row must show 0.
-    :param fail_if_paused: whether a paused flow with contacts in its queue ends the wait.
+    :param deadline: when the wait times out, in seconds since 1970 (UTC). The task sets it, so that a restarted
+        triggerer doesn't wait longer.
+    :param settle_polls: number of consecutive polls that must show an empty queue.
+    :param fail_if_paused: fail if the flow is paused while contacts are in its queue.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class A360FlowQueueTrigger(BaseTrigger):
         self.fail_if_paused = fail_if_paused
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """What the triggerer rebuilds it from: ids and numbers, no secret."""
+        """Return the trigger's path and parameters, which Airflow stores: IDs and numbers, no secrets."""
         fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """One event, when the wait is over."""
+        """Yield one event when the wait has ended."""
         yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> QueueEvent:
         watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
         try:
-            # A poll may wait long for a thread of an account that doesn't answer.
+            # A poll may wait for a free thread while the account's server doesn't answer.
             async with asyncio.timeout(max(0.0, self.deadline - time.time()) + POLL_DEADLINE) as most:
                 polls = _polls_of(self.a360_conn_id, await _settings(self.a360_conn_id))
                 while (left := self.deadline - time.time()) > 0:
@@ -83,7 +83,7 @@ class A360FlowQueueTrigger(BaseTrigger):
                     if counts := await polls.poll(watch):
                         return QueueEvent("drained", counts=counts)
         except A360AuthError as error:
-            # The task has asked before the trigger did.
+            # The task's own first poll was accepted.
             return QueueEvent("revoked", message=str(A360RevokedError.of(error)))
         except A360RevokedError as error:
             return QueueEvent("revoked", message=str(error))
@@ -96,24 +96,30 @@ class A360FlowQueueTrigger(BaseTrigger):
 
 
 class _Polls:
-    """The polls of an account, by one client and in threads of their own: requests block, and an account that doesn't
-    answer must hold up neither the sensors of another one nor what other triggers do in the loop's threads.
+    """Poll one account, with one client and its own threads.
+
+    Requests block. An account whose server doesn't answer must not delay the sensors of other accounts, nor other
+    triggers that use the event loop's threads.
     """
 
     def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        def read_again() -> Settings:
+        def reload_settings() -> Settings:
             return asyncio.run_coroutine_threadsafe(_settings(conn_id), loop).result(POLL_DEADLINE)
 
-        # As many as may ask at once. The account's limit is far below what they carry.
+        # One thread per concurrent request. The account's rate limit is far below what they can send.
         self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
-        # Made in a thread too: it reads certificates, which would hold the loop.
+        # Created in a thread because it reads certificates from disk, which would block the loop.
         self._client = self._threads.submit(
-            A360Client, settings, deadline=POLL_DEADLINE, read_again=read_again, announce=mask_secret
+            make_client, settings, deadline=POLL_DEADLINE, reload_settings=reload_settings
         )
 
     async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:
-        """Return what a poll of the watch returns, while the loop goes on."""
-        # The context says to which task a line of the log belongs; to_thread would hand it on by itself.
+        """Poll in a thread.
+
+        :param watch: the flow to poll.
+        :return: the flow's counts if its queue has drained, else None.
+        """
+        # The context assigns log lines to their task. Unlike to_thread, run_in_executor doesn't copy it.
         here = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._threads, here.run, self._poll, watch)
 
@@ -125,7 +131,7 @@ _polls: WeakValueDictionary[Any, _Polls] = WeakValueDictionary()
 
 
 def _polls_of(conn_id: str, settings: Settings) -> _Polls:
-    """Return the polls that all triggers of a connection share for as long as there are any."""
+    """Return the polls that all triggers of a connection share. They are freed with the last trigger."""
     key = conn_id, settings, asyncio.get_running_loop()
     if (polls := _polls.get(key)) is None:
         polls = _polls[key] = _Polls(*key)
@@ -133,12 +139,12 @@ def _polls_of(conn_id: str, settings: Settings) -> _Polls:
 
 
 async def _settings(conn_id: str) -> Settings:
-    """Return what the connection says by now."""
-    async with _look_ups(asyncio.get_running_loop()):
+    """Read the connection's current settings."""
+    async with _connection_reads(asyncio.get_running_loop()):
         return settings_of(await get_async_connection(conn_id))
 
 
 @functools.lru_cache(maxsize=1)
-def _look_ups(_: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
-    """A loop's look-ups of connections, a few at a time: a thousand triggers' answers at once would hold it."""
+def _connection_reads(_: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    """Return a semaphore that limits concurrent reads of connections: a thousand at once would block the loop."""
     return asyncio.Semaphore(4)

@@ -151,7 +151,7 @@ def test_the_button_beside_a_connection_says_whether_the_account_answers(pages, 
         server.rest("POST", "connections", connection_id=conn_id, **account)
     number = len(sandbox.account.flows)
     for conn_id, says in (
-        ("answers", f"The account answers; its flows: {number}."),
+        ("answers", f"Connected. The account has {number} flows."),
         ("refuses", "401 Client authentication failed"),
     ):
         pages.open("connections")

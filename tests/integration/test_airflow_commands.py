@@ -54,7 +54,7 @@ def run(home, sandbox, tmp_path_factory):
 def test_a_connection_of_airflows_database_is_found(run, sandbox):
     run.store("stored", connection(sandbox))
     done = run(*OURS, "check", "stored")
-    assert (done.returncode, done.stdout) == (0, f"The account answers; its flows: {len(sandbox.account.flows)}.\n")
+    assert (done.returncode, done.stdout) == (0, f"Connected. The account has {len(sandbox.account.flows)} flows.\n")
 
 
 @pytest.mark.parametrize(

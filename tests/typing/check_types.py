@@ -43,7 +43,9 @@ hook.contacts(641438, 3)  # type: ignore[call-overload]
 
 FLOWS: Sequence[int] = [292692, 281013]
 A360ExportConversionsOperator(task_id="a", flow_ids="all", destination="/data", lookback_days=7)
-A360ExportConversionsOperator(task_id="b", flow_ids=FLOWS, destination="/data", first_day="{{ ds }}", last_day="{{ ds }}")
+A360ExportConversionsOperator(
+    task_id="b", flow_ids=FLOWS, destination="/data", first_day="{{ ds }}", last_day="{{ ds }}"
+)
 A360ExportElementStatsOperator(task_id="c", flow_ids=292692, destination="/data", element_types=["email", "sms"])
 A360ExportElementStatsOperator(task_id="d", flow_ids=1.5, destination="/data")  # type: ignore[arg-type]
 A360ExportElementStatsOperator(task_id="e", flow_ids=1, destination="/data", lookback_days=[7])  # type: ignore[arg-type]

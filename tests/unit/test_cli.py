@@ -125,9 +125,9 @@ def both(run, before=lambda: None):
 
 def test_an_account_that_answers_says_how_many_flows_it_has(run, connect, sandbox):
     connect()
-    assert both(run) == (True, f"The account answers; its flows: {len(sandbox.account.flows)}.")
+    assert both(run) == (True, f"Connected. The account has {len(sandbox.account.flows)} flows.")
     sandbox.account.flows.clear()
-    assert both(run) == (True, "The account answers; its flows: 0.")
+    assert both(run) == (True, "Connected. The account has 0 flows.")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):
 def test_a_connection_that_is_not_defined_is_named_once(run, command):
     said = A360Hook("nowhere").test_connection()[1]
     assert run(*command) == ("", said)
-    assert said.startswith("The connection 'nowhere' isn't defined: add one of type a360")
+    assert said.startswith("The connection 'nowhere' doesn't exist: create one of type a360")
 
 
 def test_check_asks_the_connection_that_it_is_told(run, connect):
