@@ -1,3 +1,3 @@
 """SendPulse Automation 360 (A360) for Apache Airflow."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
