@@ -14,8 +14,8 @@ from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Conversion, Record
-from airflow_provider_a360.export import choices
-from airflow_provider_a360.export.datasets import Batch, Findings, Part
+from airflow_provider_a360.export import options
+from airflow_provider_a360.export.datasets import Batch, Diagnostics, Step
 from airflow_provider_a360.export.filter_date import FilterDate
 from airflow_provider_a360.export.flow_conversions import FlowConversions, Selection
 from airflow_provider_a360.export.goals import check_goal
@@ -37,7 +37,7 @@ class Conversions:
     goal_id: int | None = None
 
     def __post_init__(self) -> None:
-        choices.check("kind", self.kind)
+        options.check("kind", self.kind)
         if self.goal_id is not None:
             if self.kind == "maintrigger":
                 raise A360ConfigError('goal_id goes with kind="goal", not with kind="maintrigger".')
@@ -55,20 +55,20 @@ class Conversions:
         """By flow; within a flow the newest first, as the service has them. Files are sorted with the largest first."""
         return -row.flow_id, row.conversion_date, row.conversion_id, row.conversion_type or "", row.element_id or 0
 
-    def outlook(self, days: Days) -> tuple[int, str]:
+    def estimate(self, days: Days) -> tuple[int, str]:
         """A request for each 31 days, and the pages."""
         return len(list(days.parts(self._PART))), "one for each further page of conversions"
 
-    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Step]:
         """31 days at a time: so many of a flow's files come of one list."""
-        return [Part(group, list(part.parts(1))) for part in days.parts(self._PART) for group in groups]
+        return [Step(group, list(part.parts(1))) for part in days.parts(self._PART) for group in groups]
 
-    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
+    def batches(self, client: A360Client, plan: Sequence[Step], diagnostics: Diagnostics) -> Iterator[Batch]:
         """Read each flow's list once for a part; the first pages of coming lists are asked for ahead."""
         if self.goal_id is not None:
             for flow in {flow for part in plan for flow in part.flows}:
-                check_goal(client, flow, self.goal_id, findings)
-        findings.requests_expected += sum(len(part.flows) for part in plan)
+                check_goal(client, flow, self.goal_id, diagnostics)
+        diagnostics.requests_expected += sum(len(part.flows) for part in plan)
         selection = Selection(self.kind, self.goal_id)
         filter_date = FilterDate(["maintrigger", "goal"] if self.kind == "all" else [self.kind])
         readers = (
@@ -79,4 +79,4 @@ class Conversions:
         opened = in_order(FlowConversions.open, readers, client.settings.max_in_flight)
         for part in plan:
             lists = itertools.islice(opened, len(part.flows))
-            yield Batch(part, (dated for reader in lists for dated in reader.rows(findings)))
+            yield Batch(part, (dated for reader in lists for dated in reader.rows(diagnostics)))

@@ -15,13 +15,13 @@ from airflow_provider_a360.api.records import Record
 log = logging.getLogger(__name__)
 
 
-class Everything(tuple[int, ...]):
+class AllFlows(tuple[int, ...]):
     """The flows that the account listed when the export began; one may be deleted before it is asked for."""
 
     __slots__ = ()
 
 
-class Part(NamedTuple):
+class Step(NamedTuple):
     """Files that are published together: some flows' rows of some days."""
 
     flows: Sequence[int]
@@ -32,17 +32,17 @@ class Part(NamedTuple):
 class Batch(NamedTuple):
     """The rows of a part; they come some at a time, with the first day of their file."""
 
-    part: Part
+    part: Step
     rows: Iterator[tuple[date, Sequence[Record]]]
     skipped: bool = False
     """Whether all of its flows were skipped: no file is written then, and what was there before stays."""
 
 
 @dataclass
-class Findings:
+class Diagnostics:
     """What an export learns besides rows; it ends up in the manifest.
 
-    A call that runs in a thread of its own returns its findings; only the thread that reads the rows merges them.
+    A call that runs in a thread of its own returns its diagnostics; only the thread that reads the rows merges them.
     """
 
     skipped: list[dict[str, Any]] = field(default_factory=list)
@@ -57,9 +57,9 @@ class Findings:
     def warn(self, note: str) -> None:
         """Say in the log and in the manifest what the reader of the files must know."""
         log.warning(note)
-        self.merge(Findings(notes=[note]))
+        self.merge(Diagnostics(notes=[note]))
 
-    def merge(self, other: Findings) -> None:
+    def merge(self, other: Diagnostics) -> None:
         """Add what another has found; the same note or skipped element is kept once."""
         self.skipped += [one for one in other.skipped if one not in self.skipped]
         self.notes += [note for note in other.notes if note not in self.notes]
@@ -83,13 +83,13 @@ class Dataset(Protocol):
     def sort_key(self, row: Any) -> tuple[Any, ...]:
         """The order of rows in a file, largest first, whatever order the service gave them in."""
 
-    def outlook(self, days: Days) -> tuple[int, str]:
+    def estimate(self, days: Days) -> tuple[int, str]:
         """The requests that a flow takes at first, and in words those that follow."""
 
-    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Step]:
         """The parts that cover each group and day once, always the same and in the same order. A group is one flow, or
-        Everything.
+        AllFlows.
         """
 
-    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
+    def batches(self, client: A360Client, plan: Sequence[Step], diagnostics: Diagnostics) -> Iterator[Batch]:
         """Yield the rows of each part, in order."""

@@ -15,11 +15,11 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export import choices
-from airflow_provider_a360.export.choices import Grain
-from airflow_provider_a360.export.datasets import Batch, Findings, Part
-from airflow_provider_a360.export.elements import ElementFinder, Known
-from airflow_provider_a360.export.progress import about
+from airflow_provider_a360.export import options
+from airflow_provider_a360.export.datasets import Batch, Diagnostics, Step
+from airflow_provider_a360.export.elements import ElementFinder, FlowElement
+from airflow_provider_a360.export.options import Grain
+from airflow_provider_a360.export.progress import format_estimate
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,8 @@ class ElementStatistics:
 
     def __post_init__(self) -> None:
         for name in self.element_types or ():
-            choices.check("element_types", name)
-        choices.check("grain", self.grain)
+            options.check("element_types", name)
+        options.check("grain", self.grain)
 
     def folder(self, days: Days, *, by_flow: bool) -> str:
         """`element_stats`, with the grain, the types and the elements left out if not all are meant, and the days."""
@@ -81,40 +81,40 @@ class ElementStatistics:
         """By flow, then by element."""
         return -row.flow_id, -row.element_id
 
-    def outlook(self, days: Days) -> tuple[int, str]:
+    def estimate(self, days: Days) -> tuple[int, str]:
         """Three requests for the elements, then one for each element and day."""
         spans = len(list(self._parts(days)))
         return 3, f"{spans} for each element that they tell"
 
-    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Step]:
         """A file at a time."""
-        return [Part(group, [span]) for span in self._parts(days) for group in groups]
+        return [Step(group, [span]) for span in self._parts(days) for group in groups]
 
-    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
+    def batches(self, client: A360Client, plan: Sequence[Step], diagnostics: Diagnostics) -> Iterator[Batch]:
         """Find the flows' elements first, then their statistics, day by day; requests of coming days run ahead."""
         groups = dict.fromkeys(part.flows for part in plan)
-        elements = ElementFinder(client, self.element_types, self.include_deleted).find(list(groups), findings)
-        ahead: list[tuple[Part, Days, list[Known]]] = []
+        elements = ElementFinder(client, self.element_types, self.include_deleted).find(list(groups), diagnostics)
+        ahead: list[tuple[Step, Days, list[FlowElement]]] = []
         for part in plan:
             (span,) = part.files
             known = [one for flow in part.flows for one in elements[flow].known]
             asked = [one for one in known if _may_have_lived(one, span)]
-            findings.requests_saved += len(known) - len(asked)
+            diagnostics.requests_saved += len(known) - len(asked)
             ahead.append((part, span, asked))
         requests = sum(len(asked) for _, _, asked in ahead)
-        findings.requests_expected += 3 * len(elements) + requests
-        log.info("The statistics take %s.", about(requests, client.settings.requests_per_second))
+        diagnostics.requests_expected += 3 * len(elements) + requests
+        log.info("The statistics take %s.", format_estimate(requests, client.settings.requests_per_second))
         wanted = ((one, span) for _, span, asked in ahead for one in asked)
         rows = in_order(lambda one: _row(client, *one), wanted, client.settings.max_in_flight)
         for part, _, asked in ahead:
             nothing = bool(part.flows) and all(elements[flow].skipped for flow in part.flows)
-            yield Batch(part, _counted(itertools.islice(rows, len(asked)), findings), skipped=nothing)
+            yield Batch(part, _counted(itertools.islice(rows, len(asked)), diagnostics), skipped=nothing)
 
     def _parts(self, days: Days) -> Iterable[Days]:
         return [days] if self.grain == "run" else days.parts(1)
 
 
-def _may_have_lived(known: Known, span: Days) -> bool:
+def _may_have_lived(known: FlowElement, span: Days) -> bool:
     """False for an element created more than a day after the span, about which there is nothing to ask: the service's
     dates of elements may be some hours off.
     """
@@ -122,7 +122,7 @@ def _may_have_lived(known: Known, span: Days) -> bool:
     return created is None or created.date() <= span.last + timedelta(days=1)
 
 
-def _row(client: A360Client, known: Known, span: Days) -> tuple[ElementRow, bool]:
+def _row(client: A360Client, known: FlowElement, span: Days) -> tuple[ElementRow, bool]:
     """The element's row, and whether the service had statistics for it."""
     flow, element = known.flow, known.element
     stats = client.element_stats(element.id, element.type or "", span.first, span.last)
@@ -140,7 +140,9 @@ def _row(client: A360Client, known: Known, span: Days) -> tuple[ElementRow, bool
     return ElementRow(**{**counted, **whose}), stats is not None
 
 
-def _counted(rows: Iterable[tuple[ElementRow, bool]], findings: Findings) -> Iterator[tuple[date, Sequence[Record]]]:
+def _counted(
+    rows: Iterable[tuple[ElementRow, bool]], diagnostics: Diagnostics
+) -> Iterator[tuple[date, Sequence[Record]]]:
     for row, has_data in rows:
-        findings.without_data += not has_data
+        diagnostics.without_data += not has_data
         yield row.first_day, [row]

@@ -19,7 +19,7 @@ from airflow_provider_a360.api.errors import (
 from airflow_provider_a360.api.masking import printable
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Element, Flow
-from airflow_provider_a360.export.datasets import Everything, Findings
+from airflow_provider_a360.export.datasets import AllFlows, Diagnostics
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ _NAMED = 10
 """Flows that a note names; it counts the others."""
 
 
-class Known(NamedTuple):
+class FlowElement(NamedTuple):
     """An element, and the flow that it belongs or belonged to."""
 
     flow: Flow
@@ -47,9 +47,9 @@ class FlowElements:
     """What one flow's requests have shown. Made in a thread of its own, so nothing of it is shared."""
 
     flow_id: int
-    known: list[Known] = field(default_factory=list)
+    known: list[FlowElement] = field(default_factory=list)
     """By id, each element once."""
-    findings: Findings = field(default_factory=Findings)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
     unanswered: list[str] = field(default_factory=list)
     """The questions that only improve the rows and that the service did not answer."""
     skipped: bool = False
@@ -63,21 +63,21 @@ class ElementFinder:
     types: Sequence[str] | None
     with_deleted: bool
 
-    def find(self, groups: Sequence[Sequence[int]], findings: Findings) -> dict[int, FlowElements]:
-        """Find the elements of each flow, and merge what was learnt on the way into `findings`.
+    def find(self, groups: Sequence[Sequence[int]], diagnostics: Diagnostics) -> dict[int, FlowElements]:
+        """Find the elements of each flow, and merge what was learnt on the way into `diagnostics`.
 
         Raises: A360FlowNotFoundError for an id that the author gave and the account's list doesn't have.
         """
-        flows = [(flow, isinstance(group, Everything)) for group in groups for flow in group]
+        flows = [(flow, isinstance(group, AllFlows)) for group in groups for flow in group]
         elements: dict[int, FlowElements] = {}
         unanswered: dict[str, list[int]] = {}
         for found in in_order(lambda one: self._of_flow(*one), flows, self.client.settings.max_in_flight):
             elements[found.flow_id] = found
-            findings.merge(found.findings)
+            diagnostics.merge(found.diagnostics)
             for question in found.unanswered:
                 unanswered.setdefault(question, []).append(found.flow_id)
         for question, of in unanswered.items():
-            findings.warn(
+            diagnostics.warn(
                 f"The service did not tell {question} of {_named(of)}, so {_MISSING[question]}. The log has its "
                 "answers; export these days again once it tells them."
             )
@@ -90,14 +90,14 @@ class ElementFinder:
         except A360FlowNotFoundError:
             self._skip(found, from_the_list)
             return found
-        known: dict[int, Known] = {}
+        known: dict[int, FlowElement] = {}
         for element in details.elements:
-            known.setdefault(element.id, Known(details.flow, element, deleted=False))
+            known.setdefault(element.id, FlowElement(details.flow, element, deleted=False))
         if self.with_deleted:
             deleted = self._improve(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True))
             for totals in deleted or []:
                 element = record(Element, {"id": totals.element_id, "type": totals.element_type}, "A deleted element")
-                known.setdefault(element.id, Known(details.flow, element, deleted=True))
+                known.setdefault(element.id, FlowElement(details.flow, element, deleted=True))
         found.known = [one for _, one in sorted(known.items()) if self._is_chosen(one.element, found)]
         self._name_goals(found)
         return found
@@ -129,7 +129,7 @@ class ElementFinder:
             raise A360FlowNotFoundError(found.flow_id)
         log.warning("Flow %d is skipped: %s.", found.flow_id, reason)
         found.skipped = True
-        found.findings.skipped.append({"flow_id": found.flow_id, "reason": reason})
+        found.diagnostics.skipped.append({"flow_id": found.flow_id, "reason": reason})
 
     def _is_chosen(self, element: Element, found: FlowElements) -> bool:
         if element.type in endpoints.ELEMENT_TYPES:
@@ -137,7 +137,7 @@ class ElementFinder:
         if self.types is None:
             reason = f"no statistics for type {printable(str(element.type))}"
             log.warning("Element %d of flow %d is skipped: %s.", element.id, found.flow_id, reason)
-            found.findings.skipped.append({"flow_id": found.flow_id, "element_id": element.id, "reason": reason})
+            found.diagnostics.skipped.append({"flow_id": found.flow_id, "element_id": element.id, "reason": reason})
         return False
 
     def _name_goals(self, found: FlowElements) -> None:

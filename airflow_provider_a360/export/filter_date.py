@@ -17,7 +17,7 @@ _EDGE = timedelta(minutes=15)
 """Every time zone is a multiple of this away from UTC, so another one hides at least so much of a day's edge."""
 
 
-_MOST_LOOKED_AT = 50
+_PAGE_BUDGET = 50
 """Pages that a run looks through for rows that the filter has hidden: five seconds at the account's limit."""
 
 
@@ -40,15 +40,15 @@ class FilterDate:
         """Whether the filter of some kind doesn't go by `conversion_date`."""
         self.disproven_after_proof = False
         """Whether rows had shown before that it does."""
-        self._pages_left = _MOST_LOOKED_AT
+        self._pages_left = _PAGE_BUDGET
 
     @property
-    def unproven(self) -> list[str]:
+    def unproven_kinds(self) -> list[str]:
         """The kinds for which no row has shown that the filter goes by `conversion_date`."""
         with self._lock:
             return sorted(kind or "without a kind" for kind in self._kinds - self._proven)
 
-    def take_page(self) -> bool:
+    def spend_page(self) -> bool:
         """Return whether the run may look through one more page, as long as nothing is proven."""
         with self._lock:
             self._pages_left -= 1
@@ -72,7 +72,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-def begins_and_ends_with(days: Days, rows: Sequence[Conversion]) -> bool:
+def covers_whole_days(days: Days, rows: Sequence[Conversion]) -> bool:
     """Whether rows that a filter for `days` let through show that it lets all of these days through, if it goes by
     `conversion_date`: the first lies right behind the midnight with which they begin, the last right before the one
     with which they end. A service that cut its days in another time zone, or left out the last day, would have hidden
@@ -86,7 +86,7 @@ def begins_and_ends_with(days: Days, rows: Sequence[Conversion]) -> bool:
 Order = Literal["newest first", "oldest first", "ambiguous", "unordered"]
 
 
-def order_of_conversion(rows: Sequence[Conversion]) -> Order:
+def detect_order(rows: Sequence[Conversion]) -> Order:
     """Return whether rows stand in the order of `conversion_date`. It is ambiguous where they stand in an order of
     `start_date` as well.
     """

@@ -15,14 +15,14 @@ from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import UNANSWERED
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import Conversion
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 from airflow_provider_a360.export.filter_date import (
     DAY,
     FilterDate,
     Order,
-    begins_and_ends_with,
+    covers_whole_days,
+    detect_order,
     midnight,
-    order_of_conversion,
 )
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class FlowConversions:
 
     No row is lost wherever the service cuts its days: more days are asked for than are wanted, and each row is taken by
     its own `conversion_date`. The days alone are asked for only where many rows would be read in vain, and used only
-    where their rows show that nothing is missing (`begins_and_ends_with`).
+    where their rows show that nothing is missing (`covers_whole_days`).
 
     No row is lost if the filter goes by `start_date` either. What is proven is used (`FilterDate`). Until it is, the
     list of the days before (and where the days alone were asked for, of those after) is looked through: if the filter
@@ -103,7 +103,7 @@ class FlowConversions:
         if alone is not None:
             self._asked, self._listing, self._low, self._high = days, alone, self._begin, self._end
             self._filter_date.observe(self._listing.first.rows, self._low, self._high)
-        if self._filter_date.unproven and not self._filter_date.disproven:
+        if self._filter_date.unproven_kinds and not self._filter_date.disproven:
             self._open_neighbours()
         return self
 
@@ -116,41 +116,41 @@ class FlowConversions:
             after = Days(self._days.last + DAY, self._days.last + _WIDER * DAY)
             self._neighbours += [_Neighbour(self._try_list(after), self._end, _FAR_OFF, "oldest first")]
 
-    def rows(self, findings: Findings) -> Iterator[DatedRows]:
+    def rows(self, diagnostics: Diagnostics) -> Iterator[DatedRows]:
         """Yield the rows, those of a day together where the service lists them together."""
-        findings.requests_expected += self._listing.pages_ahead
+        diagnostics.requests_expected += self._listing.pages_ahead
         if not self._filter_date.disproven:
-            yield from self._filtered(findings)
+            yield from self._filtered(diagnostics)
         if not self._filter_date.disproven:
-            self._look_for_hidden_rows(findings)
+            self._look_for_hidden_rows(diagnostics)
         if self._filter_date.disproven:
-            yield from self._whole(findings)
+            yield from self._whole(diagnostics)
 
-    def _filtered(self, findings: Findings) -> Iterator[DatedRows]:
+    def _filtered(self, diagnostics: Diagnostics) -> Iterator[DatedRows]:
         for page in self._listing.pages():
             self._filter_date.observe(page, self._low, self._high)
             yield from self._wanted(page)
             if self._filter_date.disproven:
                 break
         else:
-            self._note_shortfall(self._listing, self._asked, findings)
+            self._note_shortfall(self._listing, self._asked, diagnostics)
         # The list without a filter may follow: what has come is left out of it.
         self._seen = self._listing.seen
 
-    def _whole(self, findings: Findings) -> Iterator[DatedRows]:
+    def _whole(self, diagnostics: Diagnostics) -> Iterator[DatedRows]:
         """Yield the rows that the filter has hidden, from the list without a filter."""
         again = " Flows that were read before it may lack some." if self._filter_date.disproven_after_proof else ""
         note = (
             "The service's filter doesn't go by conversion_date, so lists of conversions were read whole, without it. "
             f"The days are exact all the same; it takes more requests.{again}"
         )
-        if note not in findings.notes:
-            findings.warn(note)
+        if note not in diagnostics.notes:
+            diagnostics.warn(note)
         listing = self._listing if self._unfiltered else self._list(None)
-        findings.requests_expected += listing.pages_ahead
+        diagnostics.requests_expected += listing.pages_ahead
         for page in listing.pages():
             yield from self._wanted(page)
-        self._note_shortfall(listing, None, findings)
+        self._note_shortfall(listing, None, diagnostics)
 
     def _wanted(self, page: list[Conversion]) -> Iterator[DatedRows]:
         """Yield the rows of the days that have not come before."""
@@ -164,13 +164,13 @@ class FlowConversions:
         if self._listing.pages_ahead * share <= _FEWEST_SAVED:
             return None
         listing = self._try_list(self._days)
-        if listing is None or not begins_and_ends_with(self._days, listing.first.rows + listing.last_page()):
+        if listing is None or not covers_whole_days(self._days, listing.first.rows + listing.last_page()):
             return None
         return listing
 
-    def _look_for_hidden_rows(self, findings: Findings) -> None:
+    def _look_for_hidden_rows(self, diagnostics: Diagnostics) -> None:
         """Look through the neighbouring lists for rows of the days, unless no row could be hidden."""
-        if not self._filter_date.unproven:
+        if not self._filter_date.unproven_kinds:
             return
         if not self._neighbours:
             # A kind that nobody expected has come on a later page.
@@ -180,8 +180,8 @@ class FlowConversions:
             settled &= self._is_settled_by(*neighbour)
             if self._filter_date.disproven:
                 return
-        if not settled and (kinds := self._filter_date.unproven):
-            findings.warn(
+        if not settled and (kinds := self._filter_date.unproven_kinds):
+            diagnostics.warn(
                 f"By which date the service filters conversions ({' and '.join(kinds)}) could not be proven: none was "
                 "seen that started long before the days that were asked for. One that did may be missing from its day."
             )
@@ -196,7 +196,7 @@ class FlowConversions:
         """
         if listing is None:
             return False
-        order = order_of_conversion(listing.first.rows)
+        order = detect_order(listing.first.rows)
         most = 1 + self._listing.pages_ahead if order == "ambiguous" else None
         try:
             for number, page in enumerate(listing.pages(at_once=1)):
@@ -207,14 +207,14 @@ class FlowConversions:
                     self._filter_date.observe(last, low, high)
                     return True
                 is_only_page = number == 0 and not listing.pages_ahead
-                if not is_only_page and (number == most or not self._filter_date.take_page()):
+                if not is_only_page and (number == most or not self._filter_date.spend_page()):
                     return False
         except UNANSWERED as error:
             log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
             return False
         return listing.shortfall is None
 
-    def _note_shortfall(self, listing: Listing[Conversion], asked: Days | None, findings: Findings) -> None:
+    def _note_shortfall(self, listing: Listing[Conversion], asked: Days | None, diagnostics: Diagnostics) -> None:
         """Note that a list came short of its total, or of the service's own count where its total says nothing."""
         span = "" if asked is None else f" of {asked}"
         what = f"conversions{span} could be read"
@@ -222,19 +222,19 @@ class FlowConversions:
             found, total = listing.shortfall
             count = self._count(asked)
             own = "could not be had" if count is None else f"is {count}"
-            findings.warn(
+            diagnostics.warn(
                 f"Flow {self._flow_id}: only {found} of {total} {what}; the service's own count {own}. "
                 "The files hold what could be read."
             )
         elif not listing.total_is_confirmed:
             count = self._count(asked)
             if count is not None and count > len(listing.seen):
-                findings.warn(
+                diagnostics.warn(
                     f"Flow {self._flow_id}: only {len(listing.seen)} {what}, while the service counts {count}. "
                     "The files hold what could be read."
                 )
             elif count is None and listing.shortfall is not None:
-                findings.warn(
+                diagnostics.warn(
                     f"Flow {self._flow_id}: {len(listing.seen)} {what}, then the service gave no others. "
                     "There may be more."
                 )

@@ -18,7 +18,7 @@ import msgspec
 
 from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export import choices
+from airflow_provider_a360.export import options
 
 _BEYOND_64_BITS = 1 << 63
 _PARQUET_BLOCK = 1 << 21
@@ -30,7 +30,7 @@ def check(file_format: str) -> None:
 
     Raises: A360ConfigError for one that isn't known, and for Parquet without pyarrow.
     """
-    choices.check("file_format", file_format)
+    options.check("file_format", file_format)
     if file_format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise A360ConfigError('file_format="parquet" needs pyarrow: pip install "airflow-provider-a360[parquet]".')
 

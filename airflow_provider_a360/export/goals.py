@@ -6,10 +6,10 @@ import contextlib
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import UNANSWERED, A360FlowNotFoundError, A360GoalNotFoundError
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 
 
-def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Findings) -> None:
+def check_goal(client: A360Client, flow_id: int, goal_id: int, diagnostics: Diagnostics) -> None:
     """Check that a goal is one of the flow's, or was: its list would be empty for any other number too.
 
     :raises A360GoalNotFoundError: if it is not. The message names the goals that there are.
@@ -28,7 +28,7 @@ def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Finding
                 if goal.element_type == "goal":
                     goals.setdefault(goal.element_id, None)
     except UNANSWERED as error:
-        findings.warn(
+        diagnostics.warn(
             f"Whether flow {flow_id} has goal {goal_id}, or had it, could not be asked ({error}). The "
             "export goes on: without such a goal, its files hold no rows."
         )

@@ -15,12 +15,12 @@ from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.export import doubles, formats, resume
-from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings, Part
-from airflow_provider_a360.export.ledger import Ledger, PublishedFile, Recorded
-from airflow_provider_a360.export.progress import Progress, about
+from airflow_provider_a360.export import duplicates, formats, resume
+from airflow_provider_a360.export.datasets import AllFlows, Batch, Dataset, Diagnostics, Step
+from airflow_provider_a360.export.ledger import Ledger, PublishedBatch, PublishedFile
+from airflow_provider_a360.export.progress import Progress, format_estimate
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
-from airflow_provider_a360.export.stage import Staged, private
+from airflow_provider_a360.export.stage import StagedFile, create_private
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Job:
     days: Days
     destination: Destination
     file_format: str
-    treat: Callable[[Any], Any] = lambda row: row
+    transform: Callable[[Any], Any] = lambda row: row
     """What is done to a row before it is written."""
 
     def run(self, client: A360Client, ledger: Ledger | None = None) -> Manifest:
@@ -70,24 +70,24 @@ class Job:
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
         unfinished = self._unfinished()
-        findings = Findings()
-        progress = Progress(client, findings)
-        flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
-        self._say_outlook(len(flows), client.settings.requests_per_second)
-        groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [Everything(flows)]
+        diagnostics = Diagnostics()
+        progress = Progress(client, diagnostics)
+        flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, diagnostics)
+        self._log_estimate(len(flows), client.settings.requests_per_second)
+        groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [AllFlows(flows)]
         plan = self.dataset.plan(groups, self.days)
-        recorded = ledger.open(f"flows {flows}, days {self.days}")
-        kept, notes = self._take_over(plan, recorded, findings)
-        ledger.begin(len(kept), findings)
+        recorded = ledger.load(f"flows {flows}, days {self.days}")
+        kept, notes = self._take_over(plan, recorded, diagnostics)
+        ledger.start_attempt(len(kept), diagnostics)
         files = [file for batch in kept for file in batch]
-        for batch in self.dataset.batches(client, plan[len(kept) :], findings):
+        for batch in self.dataset.batches(client, plan[len(kept) :], diagnostics):
             new = [] if batch.skipped else self._publish(batch, progress)
             files += new
             # A day that goes on is never done with, nor is what comes behind it.
             if not any(day in span for day in unfinished for span in batch.part.files):
-                ledger.add(new, findings)
-        if doubled := doubles.note(self.destination, self._written(files)):
-            findings.warn(doubled)
+                ledger.record(new, diagnostics)
+        if doubled := duplicates.describe(self.destination, self._written(files)):
+            diagnostics.warn(doubled)
         manifest = Manifest(
             dataset=self.dataset.name,
             first_day=str(self.days.first),
@@ -96,12 +96,12 @@ class Job:
             files=files,
             flows=flows,
             requests=progress.requests,
-            requests_saved=findings.requests_saved,
+            requests_saved=diagnostics.requests_saved,
             seconds=round(progress.seconds, 3),
-            skipped=findings.skipped,
-            without_data=findings.without_data,
+            skipped=diagnostics.skipped,
+            without_data=diagnostics.without_data,
             unfinished_days=[str(day) for day in unfinished],
-            notes=notes + findings.notes,
+            notes=notes + diagnostics.notes,
         )
         log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
@@ -141,58 +141,58 @@ class Job:
             written.setdefault(folder, set()).add(file["uri"].rpartition("/")[2])
         return written
 
-    def _say_outlook(self, flows: int, per_second: float) -> None:
-        least, then = self.dataset.outlook(self.days)
+    def _log_estimate(self, flows: int, per_second: float) -> None:
+        least, then = self.dataset.estimate(self.days)
         log.info(
             "Exporting %s of %s for %s: %s, then %s.",
             self.dataset.name,
             self.days,
             "1 flow" if flows == 1 else f"{flows} flows",
-            about(least * flows, per_second),
+            format_estimate(least * flows, per_second),
             then,
         )
 
-    def _name(self, part: Part, days: Days) -> str:
+    def _name(self, part: Step, days: Days) -> str:
         """The path of a part's file, below the destination."""
         stem = f"flow-{part.flows[0]}" if self._by_flow else "all"
         return f"{self._folder(days)}/{stem}.{self.file_format}"
 
-    def _file(self, part: Part, days: Days, rows: int, size: int) -> PublishedFile:
+    def _file(self, part: Step, days: Days, rows: int, size: int) -> PublishedFile:
         uri = self.destination.uri(self._name(part, days))
         return PublishedFile(day=str(days.first), last_day=str(days.last), rows=rows, size=size, uri=uri)
 
     def _take_over(
-        self, plan: Sequence[Part], recorded: Sequence[Recorded], findings: Findings
+        self, plan: Sequence[Step], recorded: Sequence[PublishedBatch], diagnostics: Diagnostics
     ) -> tuple[list[list[PublishedFile]], list[str]]:
         """The batches of the tries before that still lie there, and a note of them. What those tries learnt with them
-        joins the findings.
+        joins the diagnostics.
         """
         earlier = []
         for part, batch in zip(plan, recorded, strict=False):
             files = zip(part.files, batch.files, strict=bool(batch.files))
             earlier.append({self._name(part, days): self._file(part, days, *file) for days, file in files})
-        kept, notes = resume.check(self.destination, earlier)
+        kept, notes = resume.find_intact(self.destination, earlier)
         for batch in recorded[:kept]:
-            findings.merge(batch.findings)
+            diagnostics.merge(batch.diagnostics)
         return [list(batch.values()) for batch in earlier[:kept]], notes
 
     def _publish(self, batch: Batch, progress: Progress) -> list[PublishedFile]:
         dataset, part = self.dataset, batch.part
-        with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
+        with _wrap_disk_errors(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
             staged = {
                 days.first: open_files.enter_context(
-                    closing(Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
+                    closing(StagedFile(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
                 )
                 for days in part.files
             }
             for key, rows in batch.rows:
-                staged[key].add(list(map(self.treat, rows)))
-                progress.count(len(rows))
+                staged[key].add(list(map(self.transform, rows)))
+                progress.add_rows(len(rows))
             return [self._publish_one(part, days, staged[days.first]) for days in part.files]
 
-    def _publish_one(self, part: Part, days: Days, staged: Staged) -> PublishedFile:
-        lines = staged.lines()
-        finished = private(lines.with_name(f"finished.{self.file_format}"))
+    def _publish_one(self, part: Step, days: Days, staged: StagedFile) -> PublishedFile:
+        lines = staged.finish()
+        finished = create_private(lines.with_name(f"finished.{self.file_format}"))
         formats.write(lines, finished, self.file_format, self.dataset.row_type)
         size = finished.stat().st_size
         uri = self.destination.publish(finished, self._name(part, days))
@@ -203,18 +203,18 @@ class Job:
         return self._file(part, days, staged.rows, size)
 
 
-def _all_flows(client: A360Client, findings: Findings) -> list[int]:
+def _all_flows(client: A360Client, diagnostics: Diagnostics) -> list[int]:
     """Every flow of the account, in the order of their ids; asked for twice where there seem to be none."""
     for _ in range(2):
         listing = client.flows()
         if flows := sorted(flow.id for flow in listing):
             if listing.shortfall is not None:
-                findings.warn(
+                diagnostics.warn(
                     f"The service listed {len(flows)} flows and then no others. There may be more: compare with the "
                     "account, and give their ids as flow_ids."
                 )
             return flows
-    findings.warn(
+    diagnostics.warn(
         "The account has no flows, said the service twice in a row, so the files hold no rows. If it has some, check "
         "that the connection points at the right account, and export these days again."
     )
@@ -222,7 +222,7 @@ def _all_flows(client: A360Client, findings: Findings) -> list[int]:
 
 
 @contextmanager
-def _naming_the_disk() -> Iterator[None]:
+def _wrap_disk_errors() -> Iterator[None]:
     """Say which disk it is where rows can't be staged."""
     try:
         yield

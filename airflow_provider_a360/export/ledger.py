@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
 from airflow_provider_a360 import __version__
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 
 _PAGE = 8_000
 """Bytes of a page, as JSON: some 500 files. Airflow warns of values beyond 65,535, and each batch writes one anew."""
@@ -39,12 +39,12 @@ class Store(Protocol):
 
 
 @dataclass
-class Recorded:
+class PublishedBatch:
     """A batch as it was published, and what the export learnt with it."""
 
     files: list[tuple[int, int]]
     """The rows and bytes of each file; none for a batch that was skipped."""
-    findings: Findings = field(default_factory=Findings)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
 
 
 class Ledger:
@@ -61,46 +61,46 @@ class Ledger:
     def __init__(self, store: Store | None = None, export: str = "") -> None:
         self._store, self._export = store, export
         self._pages: list[list[Any]] = []
-        self._written = Findings()
+        self._written = Diagnostics()
 
-    def open(self, scope: str) -> list[Recorded]:
+    def load(self, scope: str) -> list[PublishedBatch]:
         """What earlier tries of this export published, for this scope of flows and days."""
         self._export = hashlib.sha256(f"{__version__} {self._export} {scope}".encode()).hexdigest()[:16]
         while self._store is not None and (page := self._store.get(self._key(len(self._pages)))):
             self._pages.append(page)
-        batches: list[Recorded] = []
-        export, findings = "", Findings()
+        batches: list[PublishedBatch] = []
+        export, diagnostics = "", Diagnostics()
         for entry in itertools.chain.from_iterable(self._pages):
             if isinstance(entry, list):
-                batches.append(Recorded([(rows, size) for rows, size in entry], findings))
-                findings = Findings()
+                batches.append(PublishedBatch([(rows, size) for rows, size in entry], diagnostics))
+                diagnostics = Diagnostics()
             elif "export" in entry:
-                export, batches, findings = entry["export"], batches[: entry["kept"]], Findings()
+                export, batches, diagnostics = entry["export"], batches[: entry["kept"]], Diagnostics()
             else:
-                findings.merge(Findings(**entry))
+                diagnostics.merge(Diagnostics(**entry))
         return batches if export == self._export else []
 
-    def begin(self, kept: int, findings: Findings) -> None:
+    def start_attempt(self, kept: int, diagnostics: Diagnostics) -> None:
         """Go on behind the first `kept` batches, with what was learnt by then. Nothing may be published before: what
         follows those batches is void from now on.
         """
-        self._add([{"export": self._export, "kept": kept}], findings)
+        self._add([{"export": self._export, "kept": kept}], diagnostics)
 
-    def add(self, files: Sequence[PublishedFile], findings: Findings) -> None:
+    def record(self, files: Sequence[PublishedFile], diagnostics: Diagnostics) -> None:
         """Record a batch that has been published, and what was learnt since the one before: what a file lacks, the
         manifest of the try that goes on behind it must say too.
         """
         known = self._written
         learnt = [
-            *({"skipped": [one]} for one in findings.skipped[len(known.skipped) :]),
-            *({"notes": [one]} for one in findings.notes[len(known.notes) :]),
+            *({"skipped": [one]} for one in diagnostics.skipped[len(known.skipped) :]),
+            *({"notes": [one]} for one in diagnostics.notes[len(known.notes) :]),
         ]
-        if without_data := findings.without_data - known.without_data:
+        if without_data := diagnostics.without_data - known.without_data:
             learnt.append({"without_data": without_data})
-        self._add([*learnt, [[file["rows"], file["size"]] for file in files]], findings)
+        self._add([*learnt, [[file["rows"], file["size"]] for file in files]], diagnostics)
 
-    def _add(self, entries: Iterable[Any], findings: Findings) -> None:
-        self._written = Findings(list(findings.skipped), findings.without_data, notes=list(findings.notes))
+    def _add(self, entries: Iterable[Any], diagnostics: Diagnostics) -> None:
+        self._written = Diagnostics(list(diagnostics.skipped), diagnostics.without_data, notes=list(diagnostics.notes))
         if self._store is None:
             return
         for entry in entries:

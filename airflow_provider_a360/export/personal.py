@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.records import Conversion
-from airflow_provider_a360.export import choices
+from airflow_provider_a360.export import options
 
 log = logging.getLogger(__name__)
 
 _SHORT = 16
 
 
-def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], Conversion]:
+def row_transform(personal_data: str, secret: str | None) -> Callable[[Conversion], Conversion]:
     """What is done to each row.
 
     "hash" puts `email_hash` and `phone_hash` in the places of address and number; "drop" leaves null there. Both leave
@@ -25,7 +25,7 @@ def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], 
 
     Raises: A360ConfigError for another word, and for "hash" without a secret.
     """
-    choices.check("personal_data", personal_data)
+    options.check("personal_data", personal_data)
     if personal_data == "keep":
         return lambda row: row
     if personal_data == "drop":

@@ -70,7 +70,7 @@ class Destination:
         """The URI of a file, from its path below the folder."""
         return str(self._folder.joinpath(*name.split("/")))
 
-    def sizes(self, folder: str) -> dict[str, int]:
+    def file_sizes(self, folder: str) -> dict[str, int]:
         """The name and the bytes of what lies in `folder`, a path below the destination; empty where there is none."""
         target: ObjectStoragePath = self._folder.joinpath(*folder.split("/"))
         # Some storages remember what they listed before.

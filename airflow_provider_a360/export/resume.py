@@ -13,7 +13,7 @@ from airflow_provider_a360.export.publish import Destination
 log = logging.getLogger(__name__)
 
 
-def check(destination: Destination, earlier: Sequence[Mapping[str, PublishedFile]]) -> tuple[int, list[str]]:
+def find_intact(destination: Destination, earlier: Sequence[Mapping[str, PublishedFile]]) -> tuple[int, list[str]]:
     """How many batches, from the first one on, lie there as they were published; and a note, also in the log, of what
     this try does with them. A batch is its files by their names, paths below the destination.
 
@@ -22,7 +22,7 @@ def check(destination: Destination, earlier: Sequence[Mapping[str, PublishedFile
     published = sum(map(len, earlier))
     if not published:
         return len(earlier), []
-    kept, wrong = _unbroken(earlier, functools.cache(destination.sizes))
+    kept, wrong = _unbroken(earlier, functools.cache(destination.file_sizes))
     files = [file for batch in earlier[:kept] for file in batch.values()]
     if not wrong:
         note = f"An earlier try published {published} files, the last for {files[-1]['last_day']}; this one goes on."

@@ -21,13 +21,13 @@ _BUFFER = 1 << 17
 """Bytes until a file is written to: each time, the threads that read pages ahead take the interpreter for a while."""
 
 
-def private(path: Path) -> Path:
+def create_private(path: Path) -> Path:
     """The file, which nobody else can read, empty until it is written to."""
     path.touch(0o600)
     return path
 
 
-class Staged:
+class StagedFile:
     """One file's rows as JSON lines, largest sort key first.
 
     Rows that come in that order, as they do from the service, are written once. Others are sorted on disk.
@@ -36,7 +36,7 @@ class Staged:
     def __init__(self, path: Path, row_type: type[Record], sort_key: Callable[[Any], tuple[Any, ...]]) -> None:
         self.rows = 0
         self._path, self._row_type, self._sort_key = path, row_type, sort_key
-        self._out: IO[bytes] = private(path).open("wb", buffering=_BUFFER)
+        self._out: IO[bytes] = create_private(path).open("wb", buffering=_BUFFER)
         self._encode = msgspec.json.Encoder().encode_lines
         self._last: list[tuple[Any, ...]] = []
         self._in_order = True
@@ -63,7 +63,7 @@ class Staged:
         """No row comes any more."""
         self._out.close()
 
-    def lines(self) -> Path:
+    def finish(self) -> Path:
         """The finished file."""
         self.close()
         if not self._in_order:
@@ -80,7 +80,7 @@ class Staged:
         runs: list[Path] = []
         with self._path.open("rb") as lines:
             while run := list(itertools.islice(lines, _SORTED_AT_ONCE)):
-                runs.append(private(self._path.with_suffix(f".{len(runs)}")))
+                runs.append(create_private(self._path.with_suffix(f".{len(runs)}")))
                 runs[-1].write_bytes(b"".join(sorted(run, key=key, reverse=True)))
         with contextlib.ExitStack() as stack, self._path.open("wb") as out:
             files: list[Iterable[bytes]] = [stack.enter_context(path.open("rb")) for path in runs]

@@ -101,7 +101,7 @@ class _A360ExportOperator(BaseOperator):
             dataset = self._dataset(flow_ids)
             days = run_days(context, *map(rendered.given, (self.first_day, self.last_day, self.lookback_days)))
             hook = A360Hook(conn_id)
-            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._treatment(hook))
+            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._row_transform(hook))
             ledger = Ledger()
             if (store := airflow_compat.task_state_store(context)) is not None:
                 # A clear raises max_tries but may leave the store as it was: then all days are exported anew.
@@ -156,7 +156,7 @@ class _A360ExportOperator(BaseOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
         """What is exported of these flows."""
 
-    def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
+    def _row_transform(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """What is done to each row."""
         return lambda row: row
 
@@ -231,10 +231,10 @@ class A360ExportConversionsOperator(_A360ExportOperator):
             raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
         return dataset
 
-    def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
-        from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
+    def _row_transform(self, hook: A360Hook) -> Callable[[Any], Any]:
+        from airflow_provider_a360.export.personal import row_transform  # noqa: PLC0415
 
-        return treatment(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
+        return row_transform(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
 
     def _key(self, hook: A360Hook) -> str:
         from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415

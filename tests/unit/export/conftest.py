@@ -45,11 +45,11 @@ class Exporter:
         flows: Any = "all",
         file_format: str = "jsonl",
         to: str = "lake",
-        treat: Callable[[Any], Any] = lambda row: row,
+        transform: Callable[[Any], Any] = lambda row: row,
         **settings: Any,
     ) -> Manifest:
         destination = Destination(to if "://" in to else str(self.folder / to))
-        job = Job(dataset, flows, Days(first, last or first), destination, file_format, treat)
+        job = Job(dataset, flows, Days(first, last or first), destination, file_format, transform)
         return job.run(self.client(**settings))
 
     def read(self, file: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360RevokedError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.export.datasets import Everything, Findings, Part
+from airflow_provider_a360.export.datasets import AllFlows, Diagnostics, Step
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
@@ -143,7 +143,9 @@ def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serv
     client.unwanted.set()
     with pytest.raises(A360TransientError):
         next(
-            ElementStatistics().batches(client, [Part((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Findings())
+            ElementStatistics().batches(
+                client, [Step((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Diagnostics()
+            )
         )
     assert "did not tell" not in caplog.text
 
@@ -207,8 +209,8 @@ def test_an_id_that_the_account_does_not_list_fails(serve):
     assert export.tree() == {}
 
 
-class Watched(Findings):
-    """Findings that only the thread that reads the rows may change."""
+class Watched(Diagnostics):
+    """Diagnostics that only the thread that reads the rows may change."""
 
     def __setattr__(self, name, value):
         assert threading.current_thread() is threading.main_thread()
@@ -221,17 +223,17 @@ class WatchedList(list):
         super().append(value)
 
 
-def test_findings_are_changed_by_the_reading_thread_only(serve):
+def test_diagnostics_are_changed_by_the_reading_thread_only(serve):
     export = serve(Account([flow_of(Element(5, "whatsapp", LONG_AGO), Element(6, "sms", LONG_AGO))]))
-    findings = Watched(skipped=WatchedList(), notes=WatchedList())
-    part = Part(Everything([1]), [Days(YESTERDAY, YESTERDAY)])
-    (batch,) = ElementStatistics().batches(export.client(), [part], findings)
+    diagnostics = Watched(skipped=WatchedList(), notes=WatchedList())
+    part = Step(AllFlows([1]), [Days(YESTERDAY, YESTERDAY)])
+    (batch,) = ElementStatistics().batches(export.client(), [part], diagnostics)
     assert [row.element_id for _, rows in batch.rows for row in rows] == [6]
-    assert [one["element_id"] for one in findings.skipped] == [5]
+    assert [one["element_id"] for one in diagnostics.skipped] == [5]
 
 
-def test_findings_are_merged_once_each():
-    findings = Findings(skipped=[{"flow_id": 1}], without_data=1, notes=["a"])
-    findings.merge(Findings([{"flow_id": 1}, {"flow_id": 2}], 2, 3, 4, ["a", "b"]))
-    findings.warn("b")
-    assert findings == Findings([{"flow_id": 1}, {"flow_id": 2}], 3, 3, 4, ["a", "b"])
+def test_diagnostics_are_merged_once_each():
+    diagnostics = Diagnostics(skipped=[{"flow_id": 1}], without_data=1, notes=["a"])
+    diagnostics.merge(Diagnostics([{"flow_id": 1}, {"flow_id": 2}], 2, 3, 4, ["a", "b"]))
+    diagnostics.warn("b")
+    assert diagnostics == Diagnostics([{"flow_id": 1}, {"flow_id": 2}], 3, 3, 4, ["a", "b"])

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.records import Conversion
-from airflow_provider_a360.export.filter_date import FilterDate, begins_and_ends_with, midnight, order_of_conversion
+from airflow_provider_a360.export.filter_date import FilterDate, covers_whole_days, detect_order, midnight
 
 FIRST = date(2026, 11, 10)
 LOW, HIGH = datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)
@@ -31,7 +31,7 @@ def seen(*rows, kinds=KINDS):
 def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(converted, disproven):
     filter_date = seen(row(converted))
     assert filter_date.disproven == disproven
-    assert filter_date.unproven == ["goal", "maintrigger"]
+    assert filter_date.unproven_kinds == ["goal", "maintrigger"]
     assert not filter_date.disproven_after_proof
 
 
@@ -51,18 +51,18 @@ def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(conv
 def test_a_row_that_started_long_before_shows_that_the_filter_does_not_go_by_the_start(started, proven):
     filter_date = seen(row(LOW + HOUR, started))
     assert not filter_date.disproven
-    assert filter_date.unproven == (["maintrigger"] if proven else ["goal", "maintrigger"])
+    assert filter_date.unproven_kinds == (["maintrigger"] if proven else ["goal", "maintrigger"])
 
 
 def test_a_row_outside_proves_nothing_wherever_it_started():
     filter_date = seen(row(LOW - SECOND, LOW - 30 * DAY))
     assert filter_date.disproven
-    assert filter_date.unproven == ["goal", "maintrigger"]
+    assert filter_date.unproven_kinds == ["goal", "maintrigger"]
 
 
 def test_every_row_is_looked_at():
     rows = [row(LOW, LOW, number=1), row(LOW, LOW - 2 * DAY, number=2), row(LOW, LOW, number=3)]
-    assert seen(*rows).unproven == ["maintrigger"]
+    assert seen(*rows).unproven_kinds == ["maintrigger"]
     assert seen(*rows, row(HIGH)).disproven
     assert seen(row(HIGH), *rows).disproven
 
@@ -70,16 +70,16 @@ def test_every_row_is_looked_at():
 def test_each_kind_is_proven_by_its_own_rows():
     filter_date = FilterDate(KINDS)
     filter_date.observe([row(LOW, LOW - 2 * DAY, "goal")], LOW, HIGH)
-    assert filter_date.unproven == ["maintrigger"]
+    assert filter_date.unproven_kinds == ["maintrigger"]
     filter_date.observe([row(LOW, LOW - 2 * DAY, "maintrigger")], LOW, HIGH)
-    assert filter_date.unproven == []
+    assert filter_date.unproven_kinds == []
 
 
 def test_a_kind_that_nobody_expected_has_to_be_proven_too():
     filter_date = seen(row(LOW, LOW, "bonus"), row(LOW, LOW - 2 * DAY, "goal"), row(LOW, LOW, None), kinds=["goal"])
-    assert filter_date.unproven == ["bonus", "without a kind"]
+    assert filter_date.unproven_kinds == ["bonus", "without a kind"]
     filter_date.observe([row(LOW, LOW - 2 * DAY, "bonus"), row(LOW, LOW - 2 * DAY, None)], LOW, HIGH)
-    assert filter_date.unproven == []
+    assert filter_date.unproven_kinds == []
 
 
 def test_only_what_disproven_after_proof_it_was_disproven_may_have_cost_rows():
@@ -114,7 +114,7 @@ QUARTER = 15 * MINUTE
     ],
 )
 def test_days_are_whole_where_rows_lie_beside_both_midnights(moments, whole):
-    assert begins_and_ends_with(Days(FIRST, FIRST + DAY), [row(moment) for moment in moments]) == whole
+    assert covers_whole_days(Days(FIRST, FIRST + DAY), [row(moment) for moment in moments]) == whole
 
 
 @pytest.mark.parametrize("minutes", [*range(-14 * 60, 0, 15), *range(15, 14 * 60 + 1, 15)])
@@ -124,8 +124,8 @@ def test_no_time_zone_lets_the_days_begin_and_end_with_theirs(minutes):
     rows = [row(BEGIN + minute * MINUTE) for minute in range(-24 * 60, 3 * 24 * 60)]
     shown = [one for one in rows if BEGIN + shift <= one.conversion_date < END + shift]
     inside = [one for one in shown if BEGIN <= one.conversion_date < END]
-    assert not begins_and_ends_with(Days(FIRST, FIRST + DAY), inside)
-    assert begins_and_ends_with(Days(FIRST, FIRST + DAY), [one for one in rows if BEGIN <= one.conversion_date < END])
+    assert not covers_whole_days(Days(FIRST, FIRST + DAY), inside)
+    assert covers_whole_days(Days(FIRST, FIRST + DAY), [one for one in rows if BEGIN <= one.conversion_date < END])
 
 
 def of(*pairs):
@@ -158,4 +158,4 @@ def of(*pairs):
     ],
 )
 def test_an_order_is_that_of_conversion_only_where_the_starts_do_not_have_it_too(rows, order):
-    assert order_of_conversion(rows) == order
+    assert detect_order(rows) == order

@@ -15,7 +15,7 @@ from airflow_provider_a360.api.reading import Page
 from airflow_provider_a360.api.records import Conversion, ConversionCount, ConversionTotals
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.export.conversions import Conversions
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 from airflow_provider_a360.export.filter_date import FilterDate
 from airflow_provider_a360.export.flow_conversions import FlowConversions, Selection
 
@@ -117,15 +117,15 @@ def reader(client, days=ONE_DAY, filter_date=None, selection=None):
 
 
 def read(client, days=ONE_DAY, filter_date=None, selection=None):
-    """The numbers of the rows in their order, and the findings."""
-    findings = Findings()
+    """The numbers of the rows in their order, and the diagnostics."""
+    diagnostics = Diagnostics()
     found = []
-    for day, rows in reader(client, days, filter_date, selection).open().rows(findings):
+    for day, rows in reader(client, days, filter_date, selection).open().rows(diagnostics):
         assert day in days
         assert {one.conversion_date.date() for one in rows} <= {day}
         found += [one.conversion_id for one in rows]
     assert len(found) == len(set(found))
-    return found, findings
+    return found, diagnostics
 
 
 def wanted(client, days=ONE_DAY):
@@ -162,7 +162,7 @@ def test_a_run_that_knows_the_filter_asks_for_one_list():
 
 def test_a_first_page_that_proves_the_filter_spares_the_days_before():
     client = Client([row(1, NOON, 30 * DAY, "goal"), row(2, NOON, 30 * DAY, "maintrigger")])
-    assert read(client) == ([2, 1], Findings())
+    assert read(client) == ([2, 1], Diagnostics())
     assert client.asked == [WIDE]
 
 
@@ -176,19 +176,19 @@ def test_a_later_page_that_proves_the_filter_spares_the_look_through_the_days_be
     ]
     client = Client(rows, order=by_start)
     filter_date = FilterDate(["goal"])
-    found, findings = read(client, filter_date=filter_date)
+    found, diagnostics = read(client, filter_date=filter_date)
     assert set(found) == wanted(client)
-    assert filter_date.unproven == []
-    assert findings.notes == []
+    assert filter_date.unproven_kinds == []
+    assert diagnostics.notes == []
     assert client.fetched.count(BEFORE) == 1
 
 
 def test_a_run_that_knows_that_the_filter_goes_by_another_date_asks_for_all_at_once():
     client = Client(every(HOUR, NOON - 2 * DAY, NOON + 2 * DAY, 3 * DAY), start_of)
-    found, findings = read(client, filter_date=disproven())
+    found, diagnostics = read(client, filter_date=disproven())
     assert set(found) == wanted(client)
     assert client.asked == [None]
-    (note,) = findings.notes
+    (note,) = diagnostics.notes
     assert note.startswith("The service's filter doesn't go by conversion_date")
     assert "may lack some" not in note
 
@@ -220,10 +220,10 @@ def test_every_row_of_the_days_comes_however_the_service_cuts_its_days(
 ):
     rows = every(HOUR, MIDNIGHT - 4 * DAY, MIDNIGHT + 4 * DAY, journey)
     client = Client(rows, date_of, order, hours * HOUR, lte_includes_day, size=50)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
     if date_of is by_conversion:
-        assert findings.notes == []
+        assert diagnostics.notes == []
         assert None not in client.asked
 
 
@@ -248,10 +248,10 @@ def test_rows_that_came_before_the_filter_was_disproven_come_once():
     days = [*every(10 * MINUTE, NOON, NOON + 5 * HOUR, MINUTE)]
     rows = [*days, row(90, NOON - 3 * HOUR, 60 * DAY), row(91, NOON + 20 * DAY, 20 * DAY)]
     client = Client(rows, start_of, order=lambda one: 11.5 if one.conversion_id == 91 else one.conversion_id)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert found == [*range(1, 31), 90]
     assert client.asked == [WIDE, BEFORE, None]
-    assert len(findings.notes) == 1
+    assert len(diagnostics.notes) == 1
     # The first page shows nothing, the second all: no more is read of these.
     assert client.fetched.count(WIDE) == 2
     assert client.fetched.count(BEFORE) == 1
@@ -274,21 +274,21 @@ def test_a_row_of_another_day_is_one_that_no_time_zone_explains(converted, whole
 
 
 def test_two_flows_say_once_that_lists_are_read_whole(caplog):
-    filter_date, findings = FilterDate(KINDS), Findings()
+    filter_date, diagnostics = FilterDate(KINDS), Diagnostics()
     for _ in range(2):
         client = Client(every(HOUR, NOON - 2 * DAY, NOON + 2 * DAY, 3 * DAY), start_of)
-        list(reader(client, filter_date=filter_date).open().rows(findings))
-    assert len(findings.notes) == 1
+        list(reader(client, filter_date=filter_date).open().rows(diagnostics))
+    assert len(diagnostics.notes) == 1
     assert caplog.text.count("doesn't go by conversion_date") == 1
     assert client.asked == [None]
 
 
 def test_a_reader_opened_before_another_flow_disproved_the_filter_reads_the_whole_list():
-    client, filter_date, findings = Client([row(1, NOON, 9 * DAY)], start_of), FilterDate(KINDS), Findings()
+    client, filter_date, diagnostics = Client([row(1, NOON, 9 * DAY)], start_of), FilterDate(KINDS), Diagnostics()
     first = reader(client, filter_date=filter_date).open()
     filter_date.observe([row(1, NOON)], MIDNIGHT + DAY, MIDNIGHT + 2 * DAY)
     fetched = len(client.fetched)
-    assert [one.conversion_id for _, rows in first.rows(findings) for one in rows] == [1]
+    assert [one.conversion_id for _, rows in first.rows(diagnostics) for one in rows] == [1]
     assert set(client.fetched[fetched:]) == {None}
 
 
@@ -362,8 +362,8 @@ def test_days_that_are_refused_alone_are_read_with_others():
 @pytest.mark.parametrize("journey", [MINUTE, 2 * HOUR, 25 * HOUR, 5 * DAY])
 def test_a_busy_flow_is_complete_or_noted_whatever_the_filter_goes_by(order, date_of, journey):
     client = Client(busy(MIDNIGHT - 4 * DAY, MIDNIGHT + 4 * DAY, journey), date_of, order)
-    found, findings = read(client)
-    assert set(found) == wanted(client) or "could not be proven" in findings.notes[0]
+    found, diagnostics = read(client)
+    assert set(found) == wanted(client) or "could not be proven" in diagnostics.notes[0]
     assert set(found) == wanted(client) or journey > 4 * DAY
 
 
@@ -397,8 +397,8 @@ def test_alone_a_journey_of_more_than_a_day_before_them_proves_the_filter():
 
 def test_days_alone_whose_total_does_not_lead_to_their_end_are_not_taken():
     client = Client(busy(), totals={ONE_DAY: 150})
-    found, findings = read(client, filter_date=proven())
-    assert (set(found), findings.notes) == (wanted(client), [])
+    found, diagnostics = read(client, filter_date=proven())
+    assert (set(found), diagnostics.notes) == (wanted(client), [])
     assert client.asked == [WIDE, ONE_DAY]
     assert client.fetched.count(ONE_DAY) == 2
 
@@ -432,10 +432,10 @@ def test_a_hidden_row_is_found_among_many_days_before(order):
     rows[7] = replace_start(rows[7], 5 * HOUR)
     rows[-10] = replace_start(rows[-10], 5 * HOUR)
     client = Client(rows, start_of, order)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == {5000, 5001}
     assert None in client.asked
-    assert len(findings.notes) == 1
+    assert len(diagnostics.notes) == 1
     assert client.fetched.count(BEFORE) <= 2
 
 
@@ -449,9 +449,9 @@ def test_an_order_of_conversion_settles_the_matter_with_a_page_or_two(order):
     for at in range(3, len(rows), 8):
         rows[at] = replace_start(rows[at], 5 * HOUR)
     client = Client(rows, order=order)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
-    assert findings.notes == []
+    assert diagnostics.notes == []
     assert client.fetched.count(BEFORE) == (1 if order is newest_first else 2)
 
 
@@ -460,12 +460,12 @@ def test_without_an_order_as_many_pages_are_looked_at_as_the_days_have(at_once):
     """One behind the other: none is asked for in vain."""
     rows = every(HOUR, MIDNIGHT - 40 * DAY, MIDNIGHT + DAY, MINUTE)
     client = Client(rows, order=by_start, at_once=at_once)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
     # 72 rows of these days on 8 pages, and one page more to see whether that is the end.
     assert client.fetched.count(WIDE) == 8
     assert client.fetched.count(BEFORE) == 8 + 1
-    (note,) = findings.notes
+    (note,) = diagnostics.notes
     assert "(goal and maintrigger) could not be proven" in note
 
 
@@ -478,10 +478,10 @@ def test_without_any_order_a_run_looks_through_fifty_pages_and_no_more():
     client, filter_date = Client(rows, order=by_neither), FilterDate(KINDS)
     for flow, fetched in ((1, 51), (2, 1)):
         reader = FlowConversions(client, flow, ONE_DAY, Selection(), filter_date)
-        findings, before = Findings(), client.fetched.count(BEFORE)
-        list(reader.open().rows(findings))
+        diagnostics, before = Diagnostics(), client.fetched.count(BEFORE)
+        list(reader.open().rows(diagnostics))
         assert client.fetched.count(BEFORE) - before == fetched
-        assert len(findings.notes) == 1
+        assert len(diagnostics.notes) == 1
 
 
 @pytest.mark.parametrize(("pages", "settled"), [(1, True), (2, True), (3, True), (4, False)])
@@ -492,10 +492,10 @@ def test_days_before_that_are_looked_through_to_their_end_settle_the_matter(page
         HOUR, MIDNIGHT - 30 * DAY, MIDNIGHT - 30 * DAY + (10 + (pages - 1) * 9 - 1) * HOUR, MINUTE, number=100
     )
     client = Client([*days, *before], order=by_start)
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
     assert client.fetched.count(WIDE) == 3
-    assert (findings.notes == []) == settled
+    assert (diagnostics.notes == []) == settled
 
 
 def test_a_hidden_row_on_the_last_page_that_is_looked_at_is_found():
@@ -511,9 +511,9 @@ def test_a_hidden_row_on_the_last_page_that_is_looked_at_is_found():
 
 def test_days_before_that_are_refused_are_noted():
     client = Client([row(1, NOON, MINUTE)], refused=(BEFORE,))
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert found == [1]
-    (note,) = findings.notes
+    (note,) = diagnostics.notes
     assert note.startswith("By which date the service filters conversions (goal and maintrigger) could not be proven")
 
 
@@ -535,25 +535,25 @@ def test_days_before_that_fail_while_they_are_looked_through_are_noted():
         return listing
 
     client.conversions = failing
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
-    assert "could not be proven" in findings.notes[0]
+    assert "could not be proven" in diagnostics.notes[0]
 
 
 def test_only_kinds_that_are_not_proven_are_named():
     rows = [row(1, NOON, MINUTE), row(2, NOON, 30 * DAY, "maintrigger")]
-    findings = read(Client(rows, refused=(BEFORE,)))[1]
-    assert "filters conversions (goal) could not" in findings.notes[0]
+    diagnostics = read(Client(rows, refused=(BEFORE,)))[1]
+    assert "filters conversions (goal) could not" in diagnostics.notes[0]
 
 
 def test_what_a_list_of_neighbouring_days_proves_is_not_said_to_be_unproven():
     """The days before can't be listed; those after show a long journey."""
     rows = [*busy(), row(5000, NOON + 2 * DAY, 9 * DAY), row(5001, NOON + 2 * DAY, 9 * DAY, "maintrigger")]
     client = Client(rows, refused=(EVE,))
-    found, findings = read(client)
+    found, diagnostics = read(client)
     assert set(found) == wanted(client)
     assert client.asked == [WIDE, ONE_DAY, EVE, NEXT]
-    assert findings.notes == []
+    assert diagnostics.notes == []
 
 
 @pytest.mark.parametrize("refused", [EVE, NEXT])
@@ -602,9 +602,9 @@ def counts(total=9, start=4, goals=5, **of_goals):
 )
 def test_a_list_that_comes_short_is_noted_with_the_services_own_count(selection, own):
     client = Client([row(1, NOON, MINUTE)], totals={WIDE: 12}, counts=counts(_6=2, _7=3))
-    found, findings = read(client, filter_date=proven(), selection=selection)
+    found, diagnostics = read(client, filter_date=proven(), selection=selection)
     assert found == [1]
-    (note,) = findings.notes
+    (note,) = diagnostics.notes
     assert note.startswith(f"Flow 1: only 1 of 12 conversions of {WIDE} could be read; the service's own count {own}. ")
     assert client.counted == [(1, WIDE.first, WIDE.last)]
 
@@ -620,9 +620,9 @@ def test_a_list_that_comes_short_is_noted_without_a_count_too():
 def test_a_list_without_a_total_is_compared_with_the_services_own_count(total, count, noted):
     rows = every(HOUR, NOON, NOON + 3 * HOUR, MINUTE)
     client = Client(rows, totals={WIDE: total}, counts=counts(total=count))
-    findings = read(client, filter_date=proven())[1]
+    diagnostics = read(client, filter_date=proven())[1]
     said = f"Flow 1: only 3 conversions of {WIDE} could be read, while the service counts {count}."
-    assert findings.notes == ([f"{said} The files hold what could be read."] if noted else [])
+    assert diagnostics.notes == ([f"{said} The files hold what could be read."] if noted else [])
     assert client.counted == ([] if total else [(1, WIDE.first, WIDE.last)])
 
 
@@ -661,8 +661,8 @@ def test_a_run_has_to_prove_the_filter_of_the_kinds_it_exports(dataset, kinds, m
     monkeypatch.setattr("airflow_provider_a360.export.conversions.check_goal", lambda *_: None)
     client = Client([], refused=(BEFORE,))
     client.settings = Settings(secret="s", max_in_flight=4)
-    findings = Findings()
-    for batch in dataset.batches(client, dataset.plan([[1], [2]], ONE_DAY), findings):
+    diagnostics = Diagnostics()
+    for batch in dataset.batches(client, dataset.plan([[1], [2]], ONE_DAY), diagnostics):
         assert list(batch.rows) == []
-    (note,) = findings.notes
+    (note,) = diagnostics.notes
     assert f"({kinds}) could not be proven" in note

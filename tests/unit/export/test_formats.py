@@ -16,7 +16,7 @@ from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export import formats, stage
 from airflow_provider_a360.export.element_stats import ElementRow
-from airflow_provider_a360.export.stage import Staged
+from airflow_provider_a360.export.stage import StagedFile
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 NASTY = [
@@ -199,12 +199,12 @@ def test_known_formats_pass():
 @pytest.mark.parametrize("order", [[3, 1, 4, 0, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0]])
 def test_rows_are_sorted_whatever_order_they_come_in(tmp_path, monkeypatch, at_once, order):
     monkeypatch.setattr(stage, "_SORTED_AT_ONCE", at_once)
-    staged = Staged(tmp_path / "2026-11-20", Conversion, lambda row: (row.conversion_id,))
+    staged = StagedFile(tmp_path / "2026-11-20", Conversion, lambda row: (row.conversion_id,))
     for residue in order:
         rows = CONVERSIONS[residue::5]
         staged.add(rows[:1])
         staged.add(rows[1:])
-    found = [msgspec.json.decode(line, type=Conversion) for line in staged.lines().read_bytes().split(b"\n")[:-1]]
+    found = [msgspec.json.decode(line, type=Conversion) for line in staged.finish().read_bytes().split(b"\n")[:-1]]
     assert found == CONVERSIONS
     assert staged.rows == len(CONVERSIONS)
     assert [path.name for path in tmp_path.iterdir()] == ["2026-11-20"]
@@ -244,7 +244,7 @@ def test_a_row_longer_than_a_block_fits_into_parquet(write, monkeypatch):
 
 @pytest.mark.parametrize(("column", "row"), [("flow_name", STATS[0]), ("email", CONVERSIONS[0]), ("extra", STATS[0])])
 def test_half_of_a_surrogate_pair_is_named_by_its_column_and_not_shown(tmp_path, column, row):
-    staged = Staged(tmp_path / "2026-11-20", type(row), lambda _: (0,))
+    staged = StagedFile(tmp_path / "2026-11-20", type(row), lambda _: (0,))
     broken = msgspec.structs.replace(row, **{column: "ada\ud83d@example.com"})
     with pytest.raises(A360FormatError, match=rf"surrogate pair in {column}") as caught:
         staged.add([row, broken])

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_a360.api.errors import A360FlowNotFoundError, A360GoalNotFoundError
 from airflow_provider_a360.export.conversions import Conversions
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 from airflow_provider_a360.export.goals import check_goal
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Conversion, Element, Flow
@@ -34,10 +34,10 @@ def goals(serve):
 
 def check(export, goal_id, flow_id=1):
     """The notes, and the paths that were asked for."""
-    findings = Findings()
+    diagnostics = Diagnostics()
     before = len(export.sandbox.requests)
-    check_goal(export.client(), flow_id, goal_id, findings)
-    return findings.notes, [seen.path for seen in export.sandbox.requests[before:] if seen.path.startswith(FLOW)]
+    check_goal(export.client(), flow_id, goal_id, diagnostics)
+    return diagnostics.notes, [seen.path for seen in export.sandbox.requests[before:] if seen.path.startswith(FLOW)]
 
 
 def counts(export, *goals):

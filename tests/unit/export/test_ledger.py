@@ -14,7 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ForbiddenError
 from airflow_provider_a360.export.conversions import Conversions
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.export.job import Job
 from airflow_provider_a360.export.ledger import Ledger, PublishedFile
@@ -180,14 +180,14 @@ def test_an_object_storage_that_lost_a_file_gets_it_again(week, memory):
 
 def test_a_destination_that_can_not_be_looked_into_is_written_to_anew(week, monkeypatch):
     week()
-    sizes, refused = Destination.sizes, iter([True])
+    sizes, refused = Destination.file_sizes, iter([True])
 
     def denied(*args):
         if next(refused, False):
             raise PermissionError("Access Denied for ada@example.com")
         return sizes(*args)
 
-    monkeypatch.setattr(Destination, "sizes", denied)
+    monkeypatch.setattr(Destination, "file_sizes", denied)
     manifest, asked = week()
     assert same(manifest, week.whole)
     assert asked_days(asked) == 7
@@ -198,8 +198,8 @@ def test_a_destination_that_can_not_be_looked_into_is_written_to_anew(week, monk
 
 def test_each_folder_is_looked_at_once_before_a_try_goes_on(week, monkeypatch):
     week()
-    looked, sizes = [], Destination.sizes
-    monkeypatch.setattr(Destination, "sizes", lambda self, folder: looked.append(folder) or sizes(self, folder))
+    looked, sizes = [], Destination.file_sizes
+    monkeypatch.setattr(Destination, "file_sizes", lambda self, folder: looked.append(folder) or sizes(self, folder))
     week()
     # Once before, and once for other files beside them.
     assert set(Counter(looked).values()) == {2}
@@ -219,44 +219,46 @@ def test_the_store_holds_a_month_of_a_hundred_flows_in_few_values_of_bounded_siz
     store = Store()
     days = Days(date(2025, 1, 1), date(2025, 1, 31))
     plan = ElementStatistics().plan([(flow,) for flow in range(100)], days)
-    ledger, findings = Ledger(store), Findings()
-    ledger.open("a month")
-    ledger.begin(0, findings)
+    ledger, diagnostics = Ledger(store), Diagnostics()
+    ledger.load("a month")
+    ledger.start_attempt(0, diagnostics)
     for number, part in enumerate(plan):
-        findings.without_data += number % 3
+        diagnostics.without_data += number % 3
         if number < 200:
-            findings.notes.append(f"Note {number} of an export that has much to say.")
-            findings.skipped.append({"flow_id": number, "element_id": number, "reason": "no statistics for its type"})
+            diagnostics.notes.append(f"Note {number} of an export that has much to say.")
+            diagnostics.skipped.append(
+                {"flow_id": number, "element_id": number, "reason": "no statistics for its type"}
+            )
         (span,) = part.files
         file = PublishedFile(
             day=str(span), last_day=str(span), rows=number, size=number * 321, uri="file:///" + "x" * 99
         )
-        ledger.add([file], findings)
+        ledger.record([file], diagnostics)
     assert max(map(len, store.values.values())) <= 8_000
     assert len(store.values) < 20
-    recorded = Ledger(store).open("a month")
+    recorded = Ledger(store).load("a month")
     assert [one.files for one in recorded] == [[(number, number * 321)] for number in range(3_100)]
-    told = Findings()
+    told = Diagnostics()
     for one in recorded:
-        told.merge(one.findings)
-    assert told == findings
+        told.merge(one.diagnostics)
+    assert told == diagnostics
 
 
 def test_what_was_said_of_a_batch_that_was_not_published_is_not_said_of_another():
     store = Store()
-    ledger, findings = Ledger(store), Findings()
-    ledger.open("days")
-    ledger.begin(0, findings)
-    findings.notes += ["A note so long that the batch comes on the next page. " * 145]
+    ledger, diagnostics = Ledger(store), Diagnostics()
+    ledger.load("days")
+    ledger.start_attempt(0, diagnostics)
+    diagnostics.notes += ["A note so long that the batch comes on the next page. " * 145]
     store.full_at = "published-1"
     with pytest.raises(MemoryError):
-        ledger.add([PublishedFile(day="", last_day="", rows=i, size=2, uri="") for i in range(40)], findings)
+        ledger.record([PublishedFile(day="", last_day="", rows=i, size=2, uri="") for i in range(40)], diagnostics)
     store.full_at = None
     again = Ledger(store)
-    assert again.open("days") == []
-    again.begin(0, Findings())
-    again.add([PublishedFile(day="", last_day="", rows=1, size=2, uri="")], Findings())
-    assert [one.findings for one in Ledger(store).open("days")] == [Findings()]
+    assert again.load("days") == []
+    again.start_attempt(0, Diagnostics())
+    again.record([PublishedFile(day="", last_day="", rows=1, size=2, uri="")], Diagnostics())
+    assert [one.diagnostics for one in Ledger(store).load("days")] == [Diagnostics()]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.export.conversions import Conversions
-from airflow_provider_a360.export.personal import email_hash, phone_hash, treatment
+from airflow_provider_a360.export.personal import email_hash, phone_hash, row_transform
 from airflow_provider_a360.sandbox import example
 
 KEY = b"a long random text"
@@ -79,7 +79,7 @@ def people(serve):
             export.sandbox.answer_next(f"/a360/autoresponders/{flow.id}/conversions/list", body=body)
         # For one flow alone, two lists are asked for at once, and either could get this answer.
         flows = [flow.id, example.PAUSED_FLOW]
-        manifest = export(Conversions(), DAY, flows=flows, treat=treatment(personal_data, secret), to=to)
+        manifest = export(Conversions(), DAY, flows=flows, transform=row_transform(personal_data, secret), to=to)
         return export.read(manifest["files"][0])
 
     return rows_of
@@ -118,7 +118,7 @@ def test_hashes_are_equal_across_runs_and_differ_with_the_secret(people):
 
 def test_a_whole_day_hashed_holds_no_address_and_the_same_people(export):
     kept = export.rows(export(Conversions(), DAY, to="kept"))
-    manifest = export(Conversions(), DAY, treat=treatment("hash", "s"), to="hashed")
+    manifest = export(Conversions(), DAY, transform=row_transform("hash", "s"), to="hashed")
     assert [row["email"] for row in export.rows(manifest)] == [
         row["email"] and email_hash(b"s", row["email"]) for row in kept
     ]
@@ -132,10 +132,10 @@ def test_a_whole_day_hashed_holds_no_address_and_the_same_people(export):
 @pytest.mark.parametrize("secret", [None, ""])
 def test_hash_without_a_secret_is_refused(secret):
     with pytest.raises(A360ConfigError, match="personal_data_secret"):
-        treatment("hash", secret)
+        row_transform("hash", secret)
 
 
 @pytest.mark.parametrize("word", ["", "Hash", "none", None, "keep "])
 def test_an_unknown_word_is_refused(word):
     with pytest.raises(A360ConfigError, match="keep, hash, drop"):
-        treatment(word, "s")
+        row_transform(word, "s")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export.stage import Staged
+from airflow_provider_a360.export.stage import StagedFile
 
 
 class Row(Record):
@@ -14,10 +14,10 @@ class Row(Record):
 
 def staged(path, *pieces):
     """The numbers in the finished file, after rows of these numbers were added."""
-    file = Staged(path / "rows.jsonl", Row, lambda row: (row.number,))
+    file = StagedFile(path / "rows.jsonl", Row, lambda row: (row.number,))
     for numbers in pieces:
         file.add([Row(number=number) for number in numbers])
-    lines = file.lines().read_text().splitlines()
+    lines = file.finish().read_text().splitlines()
     assert file.rows == len(lines)
     return [json.loads(line)["number"] for line in lines]
 

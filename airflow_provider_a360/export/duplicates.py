@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import get_args
 
 from airflow_provider_a360.api.masking import scrub
-from airflow_provider_a360.export.choices import FileFormat
+from airflow_provider_a360.export.options import FileFormat
 from airflow_provider_a360.export.publish import Destination
 
 _NAMED = 10
 """Names that a note holds; it counts the others."""
 
 
-def note(destination: Destination, written: Mapping[str, set[str]]) -> str | None:
+def describe(destination: Destination, written: Mapping[str, set[str]]) -> str | None:
     """Say which files lie beside those that were written, by folder; None where there are none.
 
     Looking improves the export and never fails it: a storage that refuses is what the note says then.
@@ -21,7 +21,7 @@ def note(destination: Destination, written: Mapping[str, set[str]]) -> str | Non
     found: dict[str, list[str]] = {}
     for folder, names in sorted(written.items()):
         try:
-            others = destination.sizes(folder)
+            others = destination.file_sizes(folder)
         except Exception as error:  # noqa: BLE001  # each storage has errors of its own
             return (
                 f"Whether other files lie in {folder} could not be seen: {type(error).__name__}: {scrub(str(error))}. "

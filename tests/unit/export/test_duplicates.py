@@ -100,7 +100,7 @@ def test_a_storage_that_can_not_be_looked_at_never_fails_the_export(export, capl
     def denied(*_):
         raise PermissionError("Access Denied for ada@example.com")
 
-    monkeypatch.setattr(Destination, "sizes", denied)
+    monkeypatch.setattr(Destination, "file_sizes", denied)
     manifest = export(Conversions(), YESTERDAY - 2 * DAY, YESTERDAY)
     note = the_warning(caplog, manifest)
     assert "PermissionError" in note
