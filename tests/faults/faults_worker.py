@@ -106,13 +106,13 @@ def limit_files(size: int) -> None:
 
 
 def limit_at_destination(size: int) -> None:
-    copy = publish._replace
+    copy = publish._write_atomically
 
     def limited(*args: Any) -> None:
         limit_files(size)
         copy(*args)
 
-    publish._replace = limited
+    publish._write_atomically = limited
 
 
 def perform(order: dict[str, Any]) -> dict[str, Any]:
