@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 @dataclass
 class Diagnostics:
-    """Collect what the manifest reports besides rows and files.
+    """Collect what the manifest reports in addition to rows and files.
 
     Not thread-safe: calls in worker threads return diagnostics of their own, and the thread that reads the rows merges
     them.
