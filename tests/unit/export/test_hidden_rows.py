@@ -186,3 +186,16 @@ def test_check_stops_at_the_first_row_that_disproves_the_filter():
     client = Client([*rows, row(5000, NOON, 3 * DAY)], start_of, by_start)
     assert set(read(client)[0]) == wanted(client)
     assert client.fetched.count(BEFORE) == 1
+
+
+def test_unexpected_kind_on_a_later_page_is_checked_too():
+    """The first page proves the filter for goals, so the adjacent list isn't requested until the other kind comes."""
+
+    def date_of(one):
+        return one.conversion_date if one.conversion_type == "goal" else one.start_date
+
+    goals = every(MINUTE, NOON, NOON + 12 * MINUTE, 30 * DAY)
+    others = [row(90, NOON - HOUR, MINUTE, "bonus"), row(91, NOON, 20 * DAY, "bonus")]
+    client = Client([*goals, *others], date_of)
+    assert set(read(client, filter_date=FilterDate(["goal"]))[0]) == wanted(client)
+    assert client.requested == [WIDE, BEFORE, None]
