@@ -1,1 +1,1 @@
-"""Rows to files, all or nothing."""
+"""Export datasets to files."""

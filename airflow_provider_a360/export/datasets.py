@@ -1,4 +1,4 @@
-"""What can be exported: flows and days become rows."""
+"""Define what a dataset provides, and what it passes to the export job."""
 
 from __future__ import annotations
 
@@ -15,53 +15,67 @@ from airflow_provider_a360.api.records import Record
 log = logging.getLogger(__name__)
 
 
-class Everything(tuple[int, ...]):
-    """The flows that the account listed when the export began; one may be deleted before it is asked for."""
+class AllFlows(tuple[int, ...]):
+    """The ids of all flows that the account listed when the export began.
+
+    A type of its own, because a flow of this list may be deleted before its elements are read. That flow is skipped,
+    while an unknown id that the DAG author gave is an error.
+    """
 
     __slots__ = ()
 
 
-class Part(NamedTuple):
-    """Files that are published together: some flows' rows of some days."""
+class Step(NamedTuple):
+    """One step of an export: the flows to read, and the files to publish together."""
 
     flows: Sequence[int]
     files: Sequence[Days]
-    """The days of each file; a file without rows is a file too."""
+    """The days that each file covers. A file is published even if it has no rows."""
 
 
 class Batch(NamedTuple):
-    """The rows of a part; they come some at a time, with the first day of their file."""
+    """The rows of one step."""
 
-    part: Part
+    step: Step
     rows: Iterator[tuple[date, Sequence[Record]]]
+    """Rows in chunks, each with the first day of the file that it belongs to."""
     skipped: bool = False
-    """Whether all of its flows were skipped: no file is written then, and what was there before stays."""
+    """Whether all flows of the step were skipped. Then no file is written, and existing files stay as they are."""
 
 
 @dataclass
-class Findings:
-    """What an export learns besides rows; it ends up in the manifest.
+class Diagnostics:
+    """Collect what the manifest reports in addition to rows and files.
 
-    A call that runs in a thread of its own returns its findings; only the thread that reads the rows merges them.
+    Not thread-safe: calls in worker threads return diagnostics of their own, and the thread that reads the rows merges
+    them.
     """
 
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    """Elements and flows without statistics, and why."""
+    """Flows and elements that have no rows, each with its ids and the reason."""
     without_data: int = 0
-    """Elements and days for which the service had no statistics: their counters are null."""
+    """Number of rows for which the service had no statistics. Their counters are null."""
     requests_saved: int = 0
+    """Number of requests that were not needed, because the element was created after the days."""
     requests_expected: int = 0
-    """As far as is known by now; a retry needs more."""
+    """Estimated number of requests, as far as it is known now. It doesn't include retries."""
     notes: list[str] = field(default_factory=list)
+    """Warnings for readers of the files."""
 
     def warn(self, note: str) -> None:
-        """Say in the log and in the manifest what the reader of the files must know."""
-        log.warning(note)
-        self.merge(Findings(notes=[note]))
+        """Add a note, and log it as a warning.
 
-    def merge(self, other: Findings) -> None:
-        """Add what another has found; the same note or skipped element is kept once."""
-        self.skipped += [one for one in other.skipped if one not in self.skipped]
+        :param note: what a reader of the files must know.
+        """
+        log.warning(note)
+        self.merge(Diagnostics(notes=[note]))
+
+    def merge(self, other: Diagnostics) -> None:
+        """Add other diagnostics. Notes and skipped entries that are already here are not repeated.
+
+        :param other: the diagnostics to add.
+        """
+        self.skipped += [entry for entry in other.skipped if entry not in self.skipped]
         self.notes += [note for note in other.notes if note not in self.notes]
         self.without_data += other.without_data
         self.requests_saved += other.requests_saved
@@ -69,27 +83,47 @@ class Findings:
 
 
 class Dataset(Protocol):
-    """A kind of rows, and which of them are wanted."""
+    """A kind of rows to export, with its options."""
 
     name: ClassVar[str]
     row_type: ClassVar[type[Record]]
 
     def folder(self, days: Days, *, by_flow: bool) -> str:
-        """Name the folder of these days' files, below the destination. It is one table that can be read whole: every
-        option that changes which rows there are is in its name, and so is whether a file holds one flow's rows
-        (`by_flow`, the last part) or all flows'.
+        """Return the folder of a file, as a path below the destination.
+
+        A folder is a table: a reader may read all files in it without reading a row twice. So the name contains every
+        option that changes which rows there are.
+
+        :param days: the days that the file covers.
+        :param by_flow: whether each file holds the rows of one flow, rather than of all flows.
         """
 
     def sort_key(self, row: Any) -> tuple[Any, ...]:
-        """The order of rows in a file, largest first, whatever order the service gave them in."""
+        """Return the sort key of a row. Files are sorted by it in descending order, so that their bytes don't depend on
+        the order in which the service lists the rows.
 
-    def outlook(self, days: Days) -> tuple[int, str]:
-        """The requests that a flow takes at first, and in words those that follow."""
-
-    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
-        """The parts that cover each group and day once, always the same and in the same order. A group is one flow, or
-        Everything.
+        :param row: a row of type `row_type`.
         """
 
-    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
-        """Yield the rows of each part, in order."""
+    def estimate(self, days: Days) -> tuple[int, str]:
+        """Estimate the requests for one flow.
+
+        :param days: the UTC days to export.
+        :return: the number of requests that are known to be needed, and a description of those that will follow.
+        """
+
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Step]:
+        """Divide the export into steps. The same arguments always give the same steps, so that a retry can resume.
+
+        :param groups: the flows that share files: one flow each, or `AllFlows`.
+        :param days: the UTC days to export.
+        :return: steps that cover each group and day once, in the order in which they are published.
+        """
+
+    def batches(self, client: A360Client, plan: Sequence[Step], diagnostics: Diagnostics) -> Iterator[Batch]:
+        """Yield the rows of each step, in order. Read the rows of a batch before you request the next batch.
+
+        :param client: the client for the account.
+        :param plan: the steps to read.
+        :param diagnostics: receives what the manifest reports about the rows.
+        """

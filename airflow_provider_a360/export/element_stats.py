@@ -1,4 +1,4 @@
-"""Statistics of every element of a flow, day by day or for a run's whole span."""
+"""Export the statistics of elements, per day or for the whole span of days."""
 
 from __future__ import annotations
 
@@ -15,28 +15,36 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export import choices
-from airflow_provider_a360.export.choices import Grain
-from airflow_provider_a360.export.datasets import Batch, Findings, Part
-from airflow_provider_a360.export.elements import ElementFinder, Known
-from airflow_provider_a360.export.progress import about
+from airflow_provider_a360.export import options
+from airflow_provider_a360.export.datasets import Batch, Diagnostics, Step
+from airflow_provider_a360.export.elements import ElementFinder, FlowElement
+from airflow_provider_a360.export.options import Grain
+from airflow_provider_a360.export.progress import format_estimate
 
 log = logging.getLogger(__name__)
 
+_REQUESTS_PER_FLOW = 3
+"""Requests to find a flow's elements: its details, its deleted elements, and the names of its goals."""
+
 
 class ElementRow(Record):
-    """A row of the files: whose statistics they are, then those of `ElementStats`."""
+    """A row of the files: the element and the days, then the columns of `ElementStats`.
+
+    Counters are null if the service has no statistics for the element and the days, or if its type doesn't have them.
+    """
 
     first_day: date
+    """The first UTC day of the statistics."""
     last_day: date
+    """The last UTC day. The same as `first_day`, unless the export has grain="run"."""
     flow_id: int
     flow_name: str | None
     element_id: int
     element_type: str | None
     element_name: str | None
-    """The e-mail's subject, the push's title, the goal's name."""
+    """The subject of an email, the title of a push notification or the name of a goal; null for other types."""
     deleted_element: bool
-    """Whether the element has been deleted from the flow."""
+    """Whether the element was deleted from the flow."""
     executed: int | None = None
     deleted: int | None = None
     positive: int | None = None
@@ -55,7 +63,13 @@ class ElementRow(Record):
 
 @dataclass
 class ElementStatistics:
-    """A row for each element of the flows and day; with `grain="run"` for each element and the whole span."""
+    """The dataset of element statistics: one row per element and day, or per element with `grain="run"`.
+
+    :param element_types: the element types to export, or None for all types.
+    :param include_deleted: whether to include elements that were deleted from their flow.
+    :param grain: "day" for one row per element and UTC day; "run" for one row per element over all days.
+    :raises A360ConfigError: if an element type or the grain is unknown.
+    """
 
     name: ClassVar[str] = "element_stats"
     row_type: ClassVar[type[Record]] = ElementRow
@@ -66,11 +80,15 @@ class ElementStatistics:
 
     def __post_init__(self) -> None:
         for name in self.element_types or ():
-            choices.check("element_types", name)
-        choices.check("grain", self.grain)
+            options.check("element_types", name)
+        options.check("grain", self.grain)
 
     def folder(self, days: Days, *, by_flow: bool) -> str:
-        """`element_stats`, with the grain, the types and the elements left out if not all are meant, and the days."""
+        """Return a folder such as `element_stats-email-by_flow/dt=2026-11-20`. See `Dataset.folder`.
+
+        :param days: the days that the file covers.
+        :param by_flow: whether each file holds the rows of one flow.
+        """
         parts = [self.name, *(["run"] if self.grain == "run" else []), *(self.element_types or [])]
         parts += [] if self.include_deleted else ["without_deleted"]
         parts += ["by_flow"] if by_flow else []
@@ -78,56 +96,73 @@ class ElementStatistics:
         return f"{'-'.join(parts)}/{span}"
 
     def sort_key(self, row: ElementRow) -> tuple[Any, ...]:
-        """By flow, then by element."""
+        """Sort by flow id, then by element id, both ascending: files are sorted by descending key.
+
+        :param row: the row.
+        """
         return -row.flow_id, -row.element_id
 
-    def outlook(self, days: Days) -> tuple[int, str]:
-        """Three requests for the elements, then one for each element and day."""
-        spans = len(list(self._parts(days)))
-        return 3, f"{spans} for each element that they tell"
+    def estimate(self, days: Days) -> tuple[int, str]:
+        """Estimate the requests for one flow: three to find its elements, then one per element and file.
 
-    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Part]:
-        """A file at a time."""
-        return [Part(group, [span]) for span in self._parts(days) for group in groups]
+        :param days: the UTC days to export.
+        """
+        return _REQUESTS_PER_FLOW, f"{len(self._spans(days))} for each element"
 
-    def batches(self, client: A360Client, plan: Sequence[Part], findings: Findings) -> Iterator[Batch]:
-        """Find the flows' elements first, then their statistics, day by day; requests of coming days run ahead."""
-        groups = dict.fromkeys(part.flows for part in plan)
-        elements = ElementFinder(client, self.element_types, self.include_deleted).find(list(groups), findings)
-        ahead: list[tuple[Part, Days, list[Known]]] = []
-        for part in plan:
-            (span,) = part.files
-            known = [one for flow in part.flows for one in elements[flow].known]
-            asked = [one for one in known if _may_have_lived(one, span)]
-            findings.requests_saved += len(known) - len(asked)
-            ahead.append((part, span, asked))
-        requests = sum(len(asked) for _, _, asked in ahead)
-        findings.requests_expected += 3 * len(elements) + requests
-        log.info("The statistics take %s.", about(requests, client.settings.requests_per_second))
-        wanted = ((one, span) for _, span, asked in ahead for one in asked)
-        rows = in_order(lambda one: _row(client, *one), wanted, client.settings.max_in_flight)
-        for part, _, asked in ahead:
-            nothing = bool(part.flows) and all(elements[flow].skipped for flow in part.flows)
-            yield Batch(part, _counted(itertools.islice(rows, len(asked)), findings), skipped=nothing)
+    def plan(self, groups: Sequence[Sequence[int]], days: Days) -> list[Step]:
+        """Plan one step per file, ordered by day.
 
-    def _parts(self, days: Days) -> Iterable[Days]:
-        return [days] if self.grain == "run" else days.parts(1)
+        :param groups: the flows that share files.
+        :param days: the UTC days to export.
+        """
+        return [Step(group, [span]) for span in self._spans(days) for group in groups]
+
+    def batches(self, client: A360Client, plan: Sequence[Step], diagnostics: Diagnostics) -> Iterator[Batch]:
+        """Find the elements of all flows, then yield their statistics step by step. Requests for later steps run ahead.
+
+        :param client: the client for the account.
+        :param plan: the steps to read.
+        :param diagnostics: receives what the manifest reports about the rows.
+        :raises A360FlowNotFoundError: if the account has no flow of an id that the DAG author gave.
+        """
+        groups = dict.fromkeys(step.flows for step in plan)
+        results = ElementFinder(client, self.element_types, self.include_deleted).find(list(groups), diagnostics)
+        work: list[tuple[Step, Days, list[FlowElement]]] = []
+        for step in plan:
+            (span,) = step.files
+            found = [item for flow in step.flows for item in results[flow].elements]
+            existing = [item for item in found if _may_have_existed(item, span)]
+            diagnostics.requests_saved += len(found) - len(existing)
+            work.append((step, span, existing))
+        requests = sum(len(elements) for _, _, elements in work)
+        diagnostics.requests_expected += _REQUESTS_PER_FLOW * len(results) + requests
+        log.info("The statistics take %s.", format_estimate(requests, client.settings.requests_per_second))
+        calls = ((item, span) for _, span, elements in work for item in elements)
+        rows = in_order(lambda call: _read_row(client, *call), calls, client.settings.max_in_flight)
+        for step, _, elements in work:
+            skipped = bool(step.flows) and all(results[flow].skipped for flow in step.flows)
+            yield Batch(step, _count_without_data(itertools.islice(rows, len(elements)), diagnostics), skipped=skipped)
+
+    def _spans(self, days: Days) -> list[Days]:
+        """Return the days of each file."""
+        return [days] if self.grain == "run" else list(days.parts(1))
 
 
-def _may_have_lived(known: Known, span: Days) -> bool:
-    """False for an element created more than a day after the span, about which there is nothing to ask: the service's
-    dates of elements may be some hours off.
+def _may_have_existed(item: FlowElement, span: Days) -> bool:
+    """Return False if the element was created more than a day after the span: then it has no statistics.
+
+    The day is a margin, because the service's creation dates may be some hours off.
     """
-    created = known.element.created
+    created = item.element.created
     return created is None or created.date() <= span.last + timedelta(days=1)
 
 
-def _row(client: A360Client, known: Known, span: Days) -> tuple[ElementRow, bool]:
-    """The element's row, and whether the service had statistics for it."""
-    flow, element = known.flow, known.element
+def _read_row(client: A360Client, item: FlowElement, span: Days) -> tuple[ElementRow, bool]:
+    """Return the element's row, and whether the service had statistics for it."""
+    flow, element = item.flow, item.element
     stats = client.element_stats(element.id, element.type or "", span.first, span.last)
-    counted = {} if stats is None else msgspec.structs.asdict(stats)
-    whose = {
+    counters = {} if stats is None else msgspec.structs.asdict(stats)
+    keys = {
         "first_day": span.first,
         "last_day": span.last,
         "flow_id": flow.id,
@@ -135,12 +170,14 @@ def _row(client: A360Client, known: Known, span: Days) -> tuple[ElementRow, bool
         "element_id": element.id,
         "element_type": element.type,
         "element_name": element.name,
-        "deleted_element": known.deleted,
+        "deleted_element": item.deleted,
     }
-    return ElementRow(**{**counted, **whose}), stats is not None
+    return ElementRow(**{**counters, **keys}), stats is not None
 
 
-def _counted(rows: Iterable[tuple[ElementRow, bool]], findings: Findings) -> Iterator[tuple[date, Sequence[Record]]]:
+def _count_without_data(
+    rows: Iterable[tuple[ElementRow, bool]], diagnostics: Diagnostics
+) -> Iterator[tuple[date, Sequence[Record]]]:
     for row, has_data in rows:
-        findings.without_data += not has_data
+        diagnostics.without_data += not has_data
         yield row.first_day, [row]

@@ -1,4 +1,4 @@
-"""Which elements a flow has: those in it, and those deleted from it."""
+"""Find the elements of flows: those that a flow has, and those that were deleted from it."""
 
 from __future__ import annotations
 
@@ -19,139 +19,152 @@ from airflow_provider_a360.api.errors import (
 from airflow_provider_a360.api.masking import printable
 from airflow_provider_a360.api.parallel import in_order
 from airflow_provider_a360.api.records import Element, Flow
-from airflow_provider_a360.export.datasets import Everything, Findings
+from airflow_provider_a360.export.datasets import AllFlows, Diagnostics
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _DELETED, _GOAL_NAMES = "the deleted elements", "the names of the goals"
-_MISSING = {
+_CONSEQUENCES = {
     _DELETED: "the rows of deleted elements are missing",
     _GOAL_NAMES: "element_name is null for goals",
 }
-_NAMED = 10
-"""Flows that a note names; it counts the others."""
+_MAX_LISTED = 10
+"""Number of flows that a note lists. It only counts the others."""
 
 
-class Known(NamedTuple):
+class FlowElement(NamedTuple):
     """An element, and the flow that it belongs or belonged to."""
 
     flow: Flow
     element: Element
     deleted: bool
+    """Whether the element was deleted from the flow."""
 
 
 @dataclass
-class FlowElements:
-    """What one flow's requests have shown. Made in a thread of its own, so nothing of it is shared."""
+class FlowResult:
+    """What was found for one flow. Each flow is read in a worker thread, so threads share no result."""
 
     flow_id: int
-    known: list[Known] = field(default_factory=list)
-    """By id, each element once."""
-    findings: Findings = field(default_factory=Findings)
+    elements: list[FlowElement] = field(default_factory=list)
+    """Each element once, sorted by id."""
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
     unanswered: list[str] = field(default_factory=list)
-    """The questions that only improve the rows and that the service did not answer."""
+    """What the service did not return, of the data that the export can do without."""
     skipped: bool = False
 
 
 @dataclass(frozen=True)
 class ElementFinder:
-    """Finds the elements of flows: of these types, or of all; with those deleted from the flow, or without."""
+    """Find the elements of flows.
+
+    :param client: the client for the account.
+    :param types: the element types to find, or None for all types.
+    :param with_deleted: whether to include elements that were deleted from their flow.
+    """
 
     client: A360Client
     types: Sequence[str] | None
     with_deleted: bool
 
-    def find(self, groups: Sequence[Sequence[int]], findings: Findings) -> dict[int, FlowElements]:
-        """Find the elements of each flow, and merge what was learnt on the way into `findings`.
+    def find(self, groups: Sequence[Sequence[int]], diagnostics: Diagnostics) -> dict[int, FlowResult]:
+        """Find the elements of each flow.
 
-        Raises: A360FlowNotFoundError for an id that the author gave and the account's list doesn't have.
+        :param groups: the flows to read. A flow of `AllFlows` that has been deleted is skipped.
+        :param diagnostics: receives the skipped flows and elements, and notes about missing data.
+        :return: the result of each flow by its id.
+        :raises A360FlowNotFoundError: if the account doesn't list a flow of another group.
         """
-        flows = [(flow, isinstance(group, Everything)) for group in groups for flow in group]
-        elements: dict[int, FlowElements] = {}
+        flows = [(flow, isinstance(group, AllFlows)) for group in groups for flow in group]
+        results: dict[int, FlowResult] = {}
         unanswered: dict[str, list[int]] = {}
-        for found in in_order(lambda one: self._of_flow(*one), flows, self.client.settings.max_in_flight):
-            elements[found.flow_id] = found
-            findings.merge(found.findings)
-            for question in found.unanswered:
-                unanswered.setdefault(question, []).append(found.flow_id)
-        for question, of in unanswered.items():
-            findings.warn(
-                f"The service did not tell {question} of {_named(of)}, so {_MISSING[question]}. The log has its "
-                "answers; export these days again once it tells them."
+        for result in in_order(lambda item: self._find_in_flow(*item), flows, self.client.settings.max_in_flight):
+            results[result.flow_id] = result
+            diagnostics.merge(result.diagnostics)
+            for data in result.unanswered:
+                unanswered.setdefault(data, []).append(result.flow_id)
+        for data, flow_ids in unanswered.items():
+            diagnostics.warn(
+                f"The service did not return {data} of {_format_flows(flow_ids)}, so {_CONSEQUENCES[data]}. The log "
+                "shows what it answered; export these days again later."
             )
-        return elements
+        return results
 
-    def _of_flow(self, flow_id: int, from_the_list: bool) -> FlowElements:  # noqa: FBT001
-        found = FlowElements(flow_id)
+    def _find_in_flow(self, flow_id: int, was_listed: bool) -> FlowResult:  # noqa: FBT001
+        result = FlowResult(flow_id)
         try:
             details = self.client.flow(flow_id)
         except A360FlowNotFoundError:
-            self._skip(found, from_the_list)
-            return found
-        known: dict[int, Known] = {}
+            self._skip(result, was_listed)
+            return result
+        elements: dict[int, FlowElement] = {}
         for element in details.elements:
-            known.setdefault(element.id, Known(details.flow, element, deleted=False))
+            elements.setdefault(element.id, FlowElement(details.flow, element, deleted=False))
         if self.with_deleted:
-            deleted = self._improve(found, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True))
+            deleted = self._request_optional(
+                result, _DELETED, lambda: self.client.element_totals(flow_id, deleted=True)
+            )
             for totals in deleted or []:
                 element = record(Element, {"id": totals.element_id, "type": totals.element_type}, "A deleted element")
-                known.setdefault(element.id, Known(details.flow, element, deleted=True))
-        found.known = [one for _, one in sorted(known.items()) if self._is_chosen(one.element, found)]
-        self._name_goals(found)
-        return found
+                elements.setdefault(element.id, FlowElement(details.flow, element, deleted=True))
+        result.elements = [item for _, item in sorted(elements.items()) if self._is_selected(item.element, result)]
+        self._add_goal_names(result)
+        return result
 
-    def _improve(self, found: FlowElements, question: str, ask: Callable[[], T]) -> T | None:
-        """Ask what only improves the rows: None where the service doesn't answer, which never fails the export.
+    def _request_optional(self, result: FlowResult, data: str, request: Callable[[], T]) -> T | None:
+        """Request data that the export can do without; return None if the service doesn't return it.
 
-        Raises: A360AuthError and A360RevokedError: without credentials, no other answer comes either.
+        :raises A360AuthError: if the credentials are wrong, because then all other requests fail too.
+        :raises A360RevokedError: if the credentials have been replaced.
         """
         try:
-            return ask()
+            return request()
         except A360Error as error:
             if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.unwanted.is_set():
                 raise
-            log.warning("Flow %d: the service did not tell %s: %s", found.flow_id, question, error)
-            found.unanswered.append(question)
+            log.warning("Flow %d: the service did not return %s: %s", result.flow_id, data, error)
+            result.unanswered.append(data)
             return None
 
-    def _skip(self, found: FlowElements, from_the_list: bool) -> None:  # noqa: FBT001
-        """Skip a flow without details that the account lists, or listed when the export began.
+    def _skip(self, result: FlowResult, was_listed: bool) -> None:  # noqa: FBT001
+        """Skip a flow that the account lists, or listed when the export began, and that has no details.
 
-        Raises: A360FlowNotFoundError for any other.
+        :raises A360FlowNotFoundError: if the account doesn't list it.
         """
-        if found.flow_id in {flow.id for flow in self.client.flows()}:
+        if result.flow_id in {flow.id for flow in self.client.flows()}:
             reason = "the account lists the flow, but the service has no details of it"
-        elif from_the_list:
+        elif was_listed:
             reason = "deleted while the export ran"
         else:
-            raise A360FlowNotFoundError(found.flow_id)
-        log.warning("Flow %d is skipped: %s.", found.flow_id, reason)
-        found.skipped = True
-        found.findings.skipped.append({"flow_id": found.flow_id, "reason": reason})
+            raise A360FlowNotFoundError(result.flow_id)
+        log.warning("Flow %d is skipped: %s.", result.flow_id, reason)
+        result.skipped = True
+        result.diagnostics.skipped.append({"flow_id": result.flow_id, "reason": reason})
 
-    def _is_chosen(self, element: Element, found: FlowElements) -> bool:
+    def _is_selected(self, element: Element, result: FlowResult) -> bool:
         if element.type in endpoints.ELEMENT_TYPES:
             return self.types is None or element.type in self.types
         if self.types is None:
             reason = f"no statistics for type {printable(str(element.type))}"
-            log.warning("Element %d of flow %d is skipped: %s.", element.id, found.flow_id, reason)
-            found.findings.skipped.append({"flow_id": found.flow_id, "element_id": element.id, "reason": reason})
+            log.warning("Element %d of flow %d is skipped: %s.", element.id, result.flow_id, reason)
+            result.diagnostics.skipped.append({"flow_id": result.flow_id, "element_id": element.id, "reason": reason})
         return False
 
-    def _name_goals(self, found: FlowElements) -> None:
-        """Name the goals: a flow's details don't."""
-        nameless = [one.element for one in found.known if one.element.type == "goal" and not one.element.name]
-        if nameless and (
-            totals := self._improve(found, _GOAL_NAMES, lambda: self.client.conversion_totals(found.flow_id))
-        ):
+    def _add_goal_names(self, result: FlowResult) -> None:
+        """Look up the names of goals, which a flow's details don't contain."""
+        goals = [item.element for item in result.elements if item.element.type == "goal" and not item.element.name]
+        if not goals:
+            return
+        totals = self._request_optional(result, _GOAL_NAMES, lambda: self.client.conversion_totals(result.flow_id))
+        if totals is not None:
             names = {goal.id: goal.name for goal in totals.goals}
-            for element in nameless:
+            for element in goals:
                 element.name = names.get(element.id)
 
 
-def _named(flows: Sequence[int]) -> str:
-    listed = ", ".join(map(str, flows[:_NAMED]))
-    more = f" and {len(flows) - _NAMED} more" if len(flows) > _NAMED else ""
-    return f"flow {listed}" if len(flows) == 1 else f"flows {listed}{more}"
+def _format_flows(flow_ids: Sequence[int]) -> str:
+    listed = ", ".join(map(str, flow_ids[:_MAX_LISTED]))
+    more = f" and {len(flow_ids) - _MAX_LISTED} more" if len(flow_ids) > _MAX_LISTED else ""
+    return f"flow {listed}" if len(flow_ids) == 1 else f"flows {listed}{more}"

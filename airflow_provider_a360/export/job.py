@@ -1,4 +1,4 @@
-"""An export from first request to manifest."""
+"""Run an export: read the rows, publish the files, return the manifest."""
 
 from __future__ import annotations
 
@@ -15,79 +15,105 @@ from airflow_provider_a360.api.calls import while_wanted
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.export import doubles, formats, resume
-from airflow_provider_a360.export.datasets import Batch, Dataset, Everything, Findings, Part
-from airflow_provider_a360.export.ledger import Ledger, PublishedFile, Recorded
-from airflow_provider_a360.export.progress import Progress, about
+from airflow_provider_a360.export import duplicates, formats, resume
+from airflow_provider_a360.export.datasets import AllFlows, Batch, Dataset, Diagnostics, Step
+from airflow_provider_a360.export.ledger import Ledger, PublishedBatch, PublishedFile
+from airflow_provider_a360.export.progress import Progress, format_estimate
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
-from airflow_provider_a360.export.stage import Staged, private
+from airflow_provider_a360.export.stage import StagedFile, create_private
 
 log = logging.getLogger(__name__)
 
 
 class Manifest(TypedDict):
-    """What an export did: all that goes into XCom."""
+    """What an export did. This is the task's XCom value, so it never holds rows."""
 
     dataset: str
     first_day: str
+    """The first exported UTC day, in ISO 8601."""
     last_day: str
+    """The last exported UTC day, in ISO 8601."""
     rows: int
     files: list[PublishedFile]
+    """All files of the export, including those that earlier attempts published."""
     flows: list[int]
+    """The ids of the exported flows."""
     requests: int
+    """Number of requests that this attempt sent, including retries."""
     requests_saved: int
+    """Number of requests that were not needed, because the element was created after the days."""
     seconds: float
+    """Duration of this attempt."""
     skipped: list[dict[str, Any]]
+    """Flows and elements that have no rows, each with its ids and the reason."""
     without_data: int
-    """Elements and days for which the service had none: their counters are null."""
+    """Number of rows for which the service had no statistics. Their counters are null."""
     unfinished_days: list[str]
+    """UTC days that were not over when the export began. Their files may lack later rows."""
     notes: list[str]
+    """Warnings for readers of the files. Each is in the log too."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """An export of a dataset, for flows and days, to a folder."""
+    """An export of a dataset to files.
+
+    :param dataset: what to export.
+    :param flow_ids: the flows to export, one file for each; or "all" for all flows of the account, in one file.
+    :param days: the UTC days to export.
+    :param destination: where to publish the files.
+    :param file_format: the format of the files.
+    :param transform: applied to each row before it is written.
+    :raises A360ConfigError: if the format is unknown, or needs a package that is not installed.
+    """
 
     dataset: Dataset
     flow_ids: Sequence[int] | Literal["all"]
     days: Days
     destination: Destination
     file_format: str
-    treat: Callable[[Any], Any] = lambda row: row
-    """What is done to a row before it is written."""
+    transform: Callable[[Any], Any] = lambda row: row
+
+    def __post_init__(self) -> None:
+        formats.check(self.file_format)
 
     def run(self, client: A360Client, ledger: Ledger | None = None) -> Manifest:
-        """Export, file by file: each is published when it is complete, and one that fails leaves what was there.
+        """Export the rows, and publish each file when it is complete. If a file can't be completed, the existing file
+        is unchanged.
 
-        With a ledger, goes on behind what earlier tries have published, as far as all of it is still there.
-
-        Raises: A360ConfigError for days that lie entirely in the future; A360DestinationError where a file can't be
-            written, staged or published; A360FormatError for a value that the format can't hold; and what the client
-            raises.
+        :param client: the client for the account.
+        :param ledger: records published files. If it has files of earlier attempts that are still at the destination,
+            this attempt resumes after them.
+        :return: the manifest.
+        :raises A360ConfigError: if all days are in the future.
+        :raises A360DestinationError: if a file can't be staged or published.
+        :raises A360FormatError: if the file format can't hold a value.
+        :raises A360Error: if the client raises it.
         """
         with while_wanted(client) as ours:
             return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:
-        unfinished = self._unfinished()
-        findings = Findings()
-        progress = Progress(client, findings)
-        flows = [int(flow) for flow in self.flow_ids] if self._by_flow else _all_flows(client, findings)
-        self._say_outlook(len(flows), client.settings.requests_per_second)
-        groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [Everything(flows)]
+        unfinished = self._find_unfinished_days()
+        diagnostics = Diagnostics()
+        progress = Progress(client, diagnostics)
+        flows = _list_flows(client, diagnostics) if self.flow_ids == "all" else [int(flow) for flow in self.flow_ids]
+        self._log_estimate(len(flows), client.settings.requests_per_second)
+        groups: list[Sequence[int]] = [(flow,) for flow in flows] if self._by_flow else [AllFlows(flows)]
         plan = self.dataset.plan(groups, self.days)
-        recorded = ledger.open(f"flows {flows}, days {self.days}")
-        kept, notes = self._take_over(plan, recorded, findings)
-        ledger.begin(len(kept), findings)
+        recorded = ledger.load(f"flows {flows}, days {self.days}")
+        kept, notes = self._find_intact_batches(plan, recorded, diagnostics)
+        ledger.start_attempt(len(kept), diagnostics)
         files = [file for batch in kept for file in batch]
-        for batch in self.dataset.batches(client, plan[len(kept) :], findings):
-            new = [] if batch.skipped else self._publish(batch, progress)
+        for batch in self.dataset.batches(client, plan[len(kept) :], diagnostics):
+            new = [] if batch.skipped else self._publish_batch(batch, progress)
             files += new
-            # A day that goes on is never done with, nor is what comes behind it.
-            if not any(day in span for day in unfinished for span in batch.part.files):
-                ledger.add(new, findings)
-        if doubled := doubles.note(self.destination, self._written(files)):
-            findings.warn(doubled)
+            # A retry must export an unfinished day again, so don't record its batch. The batches after it aren't
+            # recorded either: the order is by day.
+            if not any(day in span for day in unfinished for span in batch.step.files):
+                ledger.record(new, diagnostics)
+        if note := duplicates.describe(self.destination, self._names_by_folder(files)):
+            diagnostics.warn(note)
         manifest = Manifest(
             dataset=self.dataset.name,
             first_day=str(self.days.first),
@@ -96,20 +122,20 @@ class Job:
             files=files,
             flows=flows,
             requests=progress.requests,
-            requests_saved=findings.requests_saved,
+            requests_saved=diagnostics.requests_saved,
             seconds=round(progress.seconds, 3),
-            skipped=findings.skipped,
-            without_data=findings.without_data,
+            skipped=diagnostics.skipped,
+            without_data=diagnostics.without_data,
             unfinished_days=[str(day) for day in unfinished],
-            notes=notes + findings.notes,
+            notes=notes + diagnostics.notes,
         )
         log.info("Exported %d rows; files: %d, requests: %d.", manifest["rows"], len(files), progress.requests)
         return manifest
 
-    def _unfinished(self) -> list[date]:
-        """The days that are not over yet.
+    def _find_unfinished_days(self) -> list[date]:
+        """Return the days that are not over yet.
 
-        Raises: A360ConfigError where all of them are still to come.
+        :raises A360ConfigError: if all days are in the future.
         """
         today = datetime.now(UTC).date()
         if self.days.first > today:
@@ -120,114 +146,116 @@ class Job:
         unfinished = [day for day in self.days if day >= today]
         if unfinished:
             log.warning(
-                "%s not over yet in UTC: the export holds what there is so far. Export again later.",
+                "%s not over yet in UTC, so the export holds only what the service has so far. Export again later.",
                 f"{unfinished[0]} is" if len(unfinished) == 1 else f"{unfinished[0]} to {unfinished[-1]} are",
             )
         return unfinished
 
     @property
     def _by_flow(self) -> bool:
-        """Whether each file holds one flow's rows."""
+        """Whether each file holds the rows of one flow."""
         return self.flow_ids != "all"
 
-    def _folder(self, days: Days) -> str:
-        return self.dataset.folder(days, by_flow=self._by_flow)
-
-    def _written(self, files: Sequence[PublishedFile]) -> dict[str, set[str]]:
-        """The names of the files in each folder."""
-        written: dict[str, set[str]] = {}
-        for file in files:
-            folder = self._folder(Days(date.fromisoformat(file["day"]), date.fromisoformat(file["last_day"])))
-            written.setdefault(folder, set()).add(file["uri"].rpartition("/")[2])
-        return written
-
-    def _say_outlook(self, flows: int, per_second: float) -> None:
-        least, then = self.dataset.outlook(self.days)
+    def _log_estimate(self, flows: int, per_second: float) -> None:
+        known, further = self.dataset.estimate(self.days)
         log.info(
             "Exporting %s of %s for %s: %s, then %s.",
             self.dataset.name,
             self.days,
             "1 flow" if flows == 1 else f"{flows} flows",
-            about(least * flows, per_second),
-            then,
+            format_estimate(known * flows, per_second),
+            further,
         )
 
-    def _name(self, part: Part, days: Days) -> str:
-        """The path of a part's file, below the destination."""
-        stem = f"flow-{part.flows[0]}" if self._by_flow else "all"
+    def _folder(self, days: Days) -> str:
+        return self.dataset.folder(days, by_flow=self._by_flow)
+
+    def _name(self, step: Step, days: Days) -> str:
+        """Return a file's path below the destination."""
+        stem = f"flow-{step.flows[0]}" if self._by_flow else "all"
         return f"{self._folder(days)}/{stem}.{self.file_format}"
 
-    def _file(self, part: Part, days: Days, rows: int, size: int) -> PublishedFile:
-        uri = self.destination.uri(self._name(part, days))
+    def _describe_file(self, step: Step, days: Days, rows: int, size: int) -> PublishedFile:
+        uri = self.destination.uri(self._name(step, days))
         return PublishedFile(day=str(days.first), last_day=str(days.last), rows=rows, size=size, uri=uri)
 
-    def _take_over(
-        self, plan: Sequence[Part], recorded: Sequence[Recorded], findings: Findings
+    def _names_by_folder(self, files: Sequence[PublishedFile]) -> dict[str, set[str]]:
+        names: dict[str, set[str]] = {}
+        for file in files:
+            folder = self._folder(Days(date.fromisoformat(file["day"]), date.fromisoformat(file["last_day"])))
+            names.setdefault(folder, set()).add(file["uri"].rpartition("/")[2])
+        return names
+
+    def _find_intact_batches(
+        self, plan: Sequence[Step], recorded: Sequence[PublishedBatch], diagnostics: Diagnostics
     ) -> tuple[list[list[PublishedFile]], list[str]]:
-        """The batches of the tries before that still lie there, and a note of them. What those tries learnt with them
-        joins the findings.
+        """Return the files of the recorded batches that are still at the destination, and notes for the manifest. Add
+        the diagnostics of these batches.
         """
         earlier = []
-        for part, batch in zip(plan, recorded, strict=False):
-            files = zip(part.files, batch.files, strict=bool(batch.files))
-            earlier.append({self._name(part, days): self._file(part, days, *file) for days, file in files})
-        kept, notes = resume.check(self.destination, earlier)
-        for batch in recorded[:kept]:
-            findings.merge(batch.findings)
-        return [list(batch.values()) for batch in earlier[:kept]], notes
+        for step, batch in zip(plan, recorded, strict=False):
+            # A skipped batch has no files.
+            files = zip(step.files, batch.files, strict=bool(batch.files))
+            earlier.append({self._name(step, days): self._describe_file(step, days, *file) for days, file in files})
+        intact, notes = resume.find_intact(self.destination, earlier)
+        for batch in recorded[:intact]:
+            diagnostics.merge(batch.diagnostics)
+        return [list(batch.values()) for batch in earlier[:intact]], notes
 
-    def _publish(self, batch: Batch, progress: Progress) -> list[PublishedFile]:
-        dataset, part = self.dataset, batch.part
-        with _naming_the_disk(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
+    def _publish_batch(self, batch: Batch, progress: Progress) -> list[PublishedFile]:
+        """Stage all rows of a batch, then publish its files."""
+        dataset, step = self.dataset, batch.step
+        with _wrap_disk_errors(), tempfile.TemporaryDirectory(prefix="a360-") as folder, ExitStack() as open_files:
             staged = {
                 days.first: open_files.enter_context(
-                    closing(Staged(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
+                    closing(StagedFile(Path(folder, str(days.first)), dataset.row_type, dataset.sort_key))
                 )
-                for days in part.files
+                for days in step.files
             }
-            for key, rows in batch.rows:
-                staged[key].add(list(map(self.treat, rows)))
-                progress.count(len(rows))
-            return [self._publish_one(part, days, staged[days.first]) for days in part.files]
+            for first_day, rows in batch.rows:
+                staged[first_day].add(list(map(self.transform, rows)))
+                progress.add_rows(len(rows))
+            return [self._publish_file(step, days, staged[days.first]) for days in step.files]
 
-    def _publish_one(self, part: Part, days: Days, staged: Staged) -> PublishedFile:
-        lines = staged.lines()
-        finished = private(lines.with_name(f"finished.{self.file_format}"))
+    def _publish_file(self, step: Step, days: Days, staged: StagedFile) -> PublishedFile:
+        lines = staged.finish()
+        finished = create_private(lines.with_name(f"finished.{self.file_format}"))
         formats.write(lines, finished, self.file_format, self.dataset.row_type)
         size = finished.stat().st_size
-        uri = self.destination.publish(finished, self._name(part, days))
-        # A span of many days needs its disk no longer than it must.
+        uri = self.destination.publish(finished, self._name(step, days))
+        # Free the disk space now: a batch may have many files.
         finished.unlink()
         lines.unlink()
         log.info("%s: %d rows in %s", days, staged.rows, uri)
-        return self._file(part, days, staged.rows, size)
+        return self._describe_file(step, days, staged.rows, size)
 
 
-def _all_flows(client: A360Client, findings: Findings) -> list[int]:
-    """Every flow of the account, in the order of their ids; asked for twice where there seem to be none."""
+def _list_flows(client: A360Client, diagnostics: Diagnostics) -> list[int]:
+    """Return the ids of all flows of the account, sorted. Ask a second time if the service lists none."""
     for _ in range(2):
         listing = client.flows()
         if flows := sorted(flow.id for flow in listing):
             if listing.shortfall is not None:
-                findings.warn(
-                    f"The service listed {len(flows)} flows and then no others. There may be more: compare with the "
-                    "account, and give their ids as flow_ids."
+                diagnostics.warn(
+                    f"The service listed {len(flows)} flows and then no others, so the files may lack flows. Compare "
+                    "with the account, and give the ids of all flows as flow_ids."
                 )
             return flows
-    findings.warn(
-        "The account has no flows, said the service twice in a row, so the files hold no rows. If it has some, check "
-        "that the connection points at the right account, and export these days again."
+    diagnostics.warn(
+        "The service listed no flows, twice in a row, so the files hold no rows. If the account has flows, check that "
+        "the connection points at the right account, and export these days again."
     )
     return []
 
 
 @contextmanager
-def _naming_the_disk() -> Iterator[None]:
-    """Say which disk it is where rows can't be staged."""
+def _wrap_disk_errors() -> Iterator[None]:
+    """Raise errors of the local disk as errors that name the folder."""
     try:
         yield
     except OSError as error:
         raise A360DestinationError(
             f"Rows could not be staged in {tempfile.gettempdir()}: {error.strerror or type(error).__name__}. "
-            "Nothing of them was published. Make room there, or name another folder in the environment variable TMPDIR."
+            "The files that they belong to were not published. Free some space there, or set the environment variable "
+            "TMPDIR to another folder."
         ) from None

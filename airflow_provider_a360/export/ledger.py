@@ -1,4 +1,4 @@
-"""What earlier tries of the same export have published, so that the next goes on behind it."""
+"""Record published files so that a retry can resume."""
 
 from __future__ import annotations
 
@@ -10,107 +10,135 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
 from airflow_provider_a360 import __version__
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 
-_PAGE = 8_000
-"""Bytes of a page, as JSON: some 500 files. Airflow warns of values beyond 65,535, and each batch writes one anew."""
+_PAGE_SIZE = 8_000
+"""Maximum size of a stored value, in bytes of JSON; about 500 files. Airflow warns about values above 65,535 bytes, and
+each batch writes one value again.
+"""
 
 
 class PublishedFile(TypedDict):
-    """A file as it landed."""
+    """A published file, as the manifest lists it."""
 
     day: str
-    """Its first day; its only one, but with grain="run"."""
+    """The first UTC day that the file covers, in ISO 8601."""
     last_day: str
+    """The last UTC day. The same as `day`, unless the export has grain="run"."""
     rows: int
     size: int
-    """In bytes."""
+    """Size in bytes."""
     uri: str
 
 
 class Store(Protocol):
-    """Keys and values that outlive a try: Airflow's task state store."""
+    """A key-value store that outlives an attempt of a task, such as Airflow's task state store."""
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key."""
+        """Return the value of a key.
+
+        :param key: the key.
+        :param default: the value to return if the key is not set.
+        """
 
     def set(self, key: str, value: Any) -> None:
-        """Give a key a value."""
+        """Set the value of a key.
+
+        :param key: the key.
+        :param value: a value that JSON can represent.
+        """
 
 
 @dataclass
-class Recorded:
-    """A batch as it was published, and what the export learnt with it."""
+class PublishedBatch:
+    """A batch as it was recorded."""
 
     files: list[tuple[int, int]]
-    """The rows and bytes of each file; none for a batch that was skipped."""
-    findings: Findings = field(default_factory=Findings)
+    """The rows and the size in bytes of each file, in the order of the step's files. Empty for a skipped batch."""
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    """What the manifest must report about these files."""
 
 
 class Ledger:
-    """A journal of the batches that were published, in order. Without a store, it remembers nothing.
+    """Record the batches that an export has published, in order.
 
-    A batch is an entry that holds no more than the numbers of its files: the plan of the export knows the rest. What
-    the export learnt with a batch comes ahead of it, and each try begins with an entry of its own, which says what is
-    exported and how many batches stand. Entries are only ever added, and are packed into pages of bounded size, each a
-    key of the store.
+    The ledger is a list of entries that only grows. There are three kinds:
 
-    `export` says what is exported and how: what was published for another export is no part of this one.
+    - a list: a published batch, with the rows and size of each file. The export's plan gives the rest.
+    - a dict with "export" and "kept": the start of an attempt, with a hash of what is exported and the number of
+      earlier batches that it keeps. Later batches of earlier attempts are void.
+    - any other dict: diagnostics of the batch that follows.
+
+    Entries are stored in pages of limited size, one key each.
+
+    :param store: where to keep the entries. Without a store, nothing is recorded.
+    :param parameters: describes the export. Batches that were recorded with other parameters are ignored.
     """
 
-    def __init__(self, store: Store | None = None, export: str = "") -> None:
-        self._store, self._export = store, export
+    def __init__(self, store: Store | None = None, parameters: str = "") -> None:
+        self._store, self._parameters = store, parameters
+        self._export = ""
         self._pages: list[list[Any]] = []
-        self._written = Findings()
+        self._recorded = Diagnostics()
 
-    def open(self, scope: str) -> list[Recorded]:
-        """What earlier tries of this export published, for this scope of flows and days."""
-        self._export = hashlib.sha256(f"{__version__} {self._export} {scope}".encode()).hexdigest()[:16]
+    def load(self, scope: str) -> list[PublishedBatch]:
+        """Return the batches that earlier attempts of this export have published.
+
+        :param scope: describes the flows and days. Batches of another scope are ignored.
+        """
+        self._export = hashlib.sha256(f"{__version__} {self._parameters} {scope}".encode()).hexdigest()[:16]
         while self._store is not None and (page := self._store.get(self._key(len(self._pages)))):
             self._pages.append(page)
-        batches: list[Recorded] = []
-        export, findings = "", Findings()
+        batches: list[PublishedBatch] = []
+        export, diagnostics = "", Diagnostics()
         for entry in itertools.chain.from_iterable(self._pages):
             if isinstance(entry, list):
-                batches.append(Recorded([(rows, size) for rows, size in entry], findings))
-                findings = Findings()
+                batches.append(PublishedBatch([(rows, size) for rows, size in entry], diagnostics))
+                diagnostics = Diagnostics()
             elif "export" in entry:
-                export, batches, findings = entry["export"], batches[: entry["kept"]], Findings()
+                export, batches, diagnostics = entry["export"], batches[: entry["kept"]], Diagnostics()
             else:
-                findings.merge(Findings(**entry))
+                diagnostics.merge(Diagnostics(**entry))
         return batches if export == self._export else []
 
-    def begin(self, kept: int, findings: Findings) -> None:
-        """Go on behind the first `kept` batches, with what was learnt by then. Nothing may be published before: what
-        follows those batches is void from now on.
-        """
-        self._add([{"export": self._export, "kept": kept}], findings)
+    def start_attempt(self, kept: int, diagnostics: Diagnostics) -> None:
+        """Record the start of this attempt. Call it before anything is published: later batches of earlier attempts
+        don't count any more.
 
-    def add(self, files: Sequence[PublishedFile], findings: Findings) -> None:
-        """Record a batch that has been published, and what was learnt since the one before: what a file lacks, the
-        manifest of the try that goes on behind it must say too.
+        :param kept: the number of earlier batches that this attempt keeps.
+        :param diagnostics: the diagnostics of those batches, which are not recorded again.
         """
-        known = self._written
-        learnt = [
-            *({"skipped": [one]} for one in findings.skipped[len(known.skipped) :]),
-            *({"notes": [one]} for one in findings.notes[len(known.notes) :]),
+        self._append([{"export": self._export, "kept": kept}], diagnostics)
+
+    def record(self, files: Sequence[PublishedFile], diagnostics: Diagnostics) -> None:
+        """Record a published batch, with the diagnostics that were added since the last one: the manifest of a retry
+        must report them too.
+
+        :param files: the files of the batch; empty for a skipped batch.
+        :param diagnostics: all diagnostics so far.
+        """
+        recorded = self._recorded
+        entries: list[Any] = [
+            *({"skipped": [entry]} for entry in diagnostics.skipped[len(recorded.skipped) :]),
+            *({"notes": [note]} for note in diagnostics.notes[len(recorded.notes) :]),
         ]
-        if without_data := findings.without_data - known.without_data:
-            learnt.append({"without_data": without_data})
-        self._add([*learnt, [[file["rows"], file["size"]] for file in files]], findings)
+        if without_data := diagnostics.without_data - recorded.without_data:
+            entries.append({"without_data": without_data})
+        entries.append([[file["rows"], file["size"]] for file in files])
+        self._append(entries, diagnostics)
 
-    def _add(self, entries: Iterable[Any], findings: Findings) -> None:
-        self._written = Findings(list(findings.skipped), findings.without_data, notes=list(findings.notes))
+    def _append(self, entries: Iterable[Any], diagnostics: Diagnostics) -> None:
+        self._recorded = Diagnostics(list(diagnostics.skipped), diagnostics.without_data, notes=list(diagnostics.notes))
         if self._store is None:
             return
         for entry in entries:
-            if not self._pages or len(json.dumps([*self._pages[-1], entry])) > _PAGE:
-                self._write()
+            if not self._pages or len(json.dumps([*self._pages[-1], entry])) > _PAGE_SIZE:
+                self._write_last_page()
                 self._pages.append([])
             self._pages[-1].append(entry)
-        self._write()
+        self._write_last_page()
 
-    def _write(self) -> None:
+    def _write_last_page(self) -> None:
         if self._pages and self._store is not None:
             self._store.set(self._key(len(self._pages) - 1), self._pages[-1])
 

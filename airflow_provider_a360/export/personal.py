@@ -1,4 +1,4 @@
-"""E-mail addresses and phone numbers: kept, hashed or dropped."""
+"""Keep, hash or drop email addresses and phone numbers."""
 
 from __future__ import annotations
 
@@ -10,64 +10,83 @@ from collections.abc import Callable
 
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.records import Conversion
-from airflow_provider_a360.export import choices
+from airflow_provider_a360.export import options
 
 log = logging.getLogger(__name__)
 
-_SHORT = 16
+_MIN_SECRET_LENGTH = 16
 
 
-def treatment(personal_data: str, secret: str | None) -> Callable[[Conversion], Conversion]:
-    """What is done to each row.
+def row_transform(personal_data: str, secret: str | None) -> Callable[[Conversion], Conversion]:
+    """Return the function that handles the personal data of each row.
 
-    "hash" puts `email_hash` and `phone_hash` in the places of address and number; "drop" leaves null there. Both leave
-    `extra` null: what is in it is not known.
+    "hash" replaces the address by `email_hash` and the number by `phone_hash`; "drop" sets both to null. Both set
+    `extra` to null, because it may hold personal data in fields that this package doesn't know.
 
-    Raises: A360ConfigError for another word, and for "hash" without a secret.
+    :param personal_data: "keep", "hash" or "drop".
+    :param secret: the key for "hash", from the connection's `personal_data_secret`.
+    :raises A360ConfigError: if `personal_data` has another value, or if "hash" has no secret.
     """
-    choices.check("personal_data", personal_data)
+    options.check("personal_data", personal_data)
     if personal_data == "keep":
         return lambda row: row
     if personal_data == "drop":
         return _drop
     if not secret:
         raise A360ConfigError(
-            'personal_data="hash" needs personal_data_secret in the connection\'s extra: a long random text that all '
-            "exports to be joined share. Without one, anybody could find an address by hashing guesses."
+            'personal_data="hash" needs personal_data_secret in the connection\'s extra. Use a long random text, the '
+            "same for all exports whose hashes you want to join. Without a secret, anyone could find an address by "
+            "hashing guesses."
         )
-    if len(secret) < _SHORT:
+    if len(secret) < _MIN_SECRET_LENGTH:
         log.warning(
-            "personal_data_secret is shorter than %d characters: it could be guessed, and addresses with it.", _SHORT
+            "personal_data_secret is shorter than %d characters. Anyone who guesses it can find addresses by hashing "
+            "guesses; use a long random text.",
+            _MIN_SECRET_LENGTH,
         )
     key = secret.encode()
 
-    def hashed(row: Conversion) -> Conversion:
+    def hash_personal_data(row: Conversion) -> Conversion:
         row.email = None if row.email is None else email_hash(key, row.email)
         row.phone = None if row.phone is None else phone_hash(key, row.phone)
         row.extra = None
         return row
 
-    return hashed
+    return hash_personal_data
 
 
-def fingerprint(secret: str | None) -> str:
-    """Tells keys from each other, and nothing else of them; empty without one."""
+def secret_fingerprint(secret: str | None) -> str:
+    """Return a text that differs between secrets and doesn't reveal them.
+
+    :param secret: the key for "hash".
+    :return: hexadecimal digits, or an empty string if there is no secret.
+    """
     return _hash(secret.encode(), "fingerprint of the key") or "" if secret else ""
 
 
 def email_hash(key: bytes, email: str) -> str | None:
-    """HMAC-SHA-256, in hexadecimal digits, of the address without spaces around it, in NFC and lower case."""
+    """Return the HMAC-SHA-256 of an address, after stripping spaces, Unicode normalization (NFC) and lower-casing.
+
+    :param key: the secret, in UTF-8.
+    :param email: the address as the service gives it.
+    :return: hexadecimal digits, or None if nothing is left to hash.
+    """
     return _hash(key, unicodedata.normalize("NFC", email.strip()).lower())
 
 
 def phone_hash(key: bytes, phone: str) -> str | None:
-    """HMAC-SHA-256, in hexadecimal digits, of the number's digits without a leading 00."""
+    """Return the HMAC-SHA-256 of a phone number's digits, without a leading 00.
+
+    :param key: the secret, in UTF-8.
+    :param phone: the number as the service gives it.
+    :return: hexadecimal digits, or None if the number has no digits.
+    """
     digits = "".join(character for character in phone if character.isdecimal())
     return _hash(key, digits.removeprefix("00"))
 
 
 def _hash(key: bytes, text: str) -> str | None:
-    """None for nothing: hashed, all who have no address would look like one person."""
+    # A hash of the empty string would make all people without an address look like one person.
     return hmac.digest(key, text.encode(), hashlib.sha256).hex() if text else None
 
 

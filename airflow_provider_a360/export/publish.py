@@ -1,4 +1,4 @@
-"""A finished file appears at its destination whole, or not at all."""
+"""Publish finished files, each as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,128 +17,146 @@ from airflow_provider_a360.api.masking import scrub
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-_NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's categories of control characters, halves of surrogate pairs and line breaks."""
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories of control characters, unpaired surrogates and line breaks."""
 
 
 class A360DestinationError(A360Error):
-    """A file could not be published: look at the destination. What was there before is untouched."""
+    """A file could not be staged or published. Existing files are unchanged; check the destination."""
 
 
 class Destination:
-    """A folder, local or in object storage (`s3://bucket/folder`, `gs://…`, with `scheme://connection@…` for Airflow's
-    connection).
+    """A folder to publish files in, local or in object storage.
 
-    Raises: A360ConfigError for an empty one, one that can't be a folder's name, or a scheme whose storage is not
+    :param folder: an absolute path, a path that begins with `~`, or a URI such as `s3://bucket/folder`. A URI may name
+        an Airflow connection: `s3://aws_default@bucket/folder`.
+    :raises A360ConfigError: if the folder is empty or not usable, or if its storage needs a package that is not
         installed.
     """
 
     def __init__(self, folder: str) -> None:
         from airflow.providers.common.compat.sdk import ObjectStoragePath  # noqa: PLC0415
 
-        text = _checked(str(folder).strip())
+        uri = _check_folder(str(folder).strip())
         try:
-            self._folder = ObjectStoragePath(text)
-            self._local = self._folder.fs.protocol in ("file", ("file", "local"))
+            self._folder = ObjectStoragePath(uri)
+            self._is_local = self._folder.fs.protocol in ("file", ("file", "local"))
         except (ImportError, ValueError) as error:
             raise A360ConfigError(
-                f"destination {text} can't be reached from here ({scrub(str(error))}). Storage other than local needs "
+                f"destination {uri} can't be used here ({scrub(str(error))}). Storage other than local needs "
                 "its provider, such as apache-airflow-providers-amazon[s3fs] for s3://."
             ) from None
 
     def publish(self, file: Path, name: str) -> str:
-        """Put `file` at `name`, a path below the folder, in place of what is there; returns its URI.
+        """Copy a file to the destination, and replace the file that is there.
 
-        Raises: A360DestinationError.
+        :param file: the local file to publish.
+        :param name: the target, as a path below the folder.
+        :return: the URI of the published file.
+        :raises A360DestinationError: if the file can't be written. The existing file is unchanged then.
         """
-        target: ObjectStoragePath = self._folder.joinpath(*name.split("/"))
+        target = self._path(name)
         try:
-            if self._local:
-                _replace(file, Path(target.path))
+            if self._is_local:
+                _write_atomically(file, Path(target.path))
             else:
-                # One call that uploads or fails; a remote file object would publish a half when closed by an error.
+                # Upload with one call. A remote file object would publish half a file if an error closed it.
                 target.fs.put_file(str(file), target.path)
-        except Exception as error:  # noqa: BLE001  # each storage has errors of its own
+        except Exception as error:  # noqa: BLE001  # each storage has its own exceptions
             raise A360DestinationError(
-                f"Could not write {target}: {type(error).__name__}: {scrub(str(error))}. "
-                "What was there before is untouched. See that it may be written and has room, then run the task again."
+                f"Could not write {target}: {type(error).__name__}: {scrub(str(error))}. The existing file, if there "
+                "is one, is unchanged. Check permissions and free space at the destination, then run the task again."
             ) from None
-        self._report(str(target))
+        self._report_lineage(str(target))
         return str(target)
 
     def uri(self, name: str) -> str:
-        """The URI of a file, from its path below the folder."""
-        return str(self._folder.joinpath(*name.split("/")))
+        """Return the URI of a file.
 
-    def sizes(self, folder: str) -> dict[str, int]:
-        """The name and the bytes of what lies in `folder`, a path below the destination; empty where there is none."""
-        target: ObjectStoragePath = self._folder.joinpath(*folder.split("/"))
-        # Some storages remember what they listed before.
+        :param name: the file, as a path below the folder.
+        """
+        return str(self._path(name))
+
+    def file_sizes(self, folder: str) -> dict[str, int]:
+        """Return the files in a folder.
+
+        :param folder: a path below the destination.
+        :return: the size of each file in bytes, by name; empty if there is no such folder.
+        :raises Exception: whatever the storage raises if it can't be listed.
+        """
+        target = self._path(folder)
+        # Some storages cache their listings.
         target.fs.invalidate_cache(target.path)
         try:
-            found = target.fs.ls(target.path, detail=True)
+            entries = target.fs.ls(target.path, detail=True)
         except FileNotFoundError:
             return {}
-        return dict(sorted((one["name"].rstrip("/").rpartition("/")[2], one["size"]) for one in found))
+        return dict(sorted((entry["name"].rstrip("/").rpartition("/")[2], entry["size"]) for entry in entries))
 
-    def _report(self, uri: str) -> None:
-        """Name the file to those who follow lineage in Airflow, such as its OpenLineage provider."""
+    def _path(self, name: str) -> ObjectStoragePath:
+        return self._folder.joinpath(*name.split("/"))
+
+    def _report_lineage(self, uri: str) -> None:
+        """Report the file to Airflow's hook lineage, which its OpenLineage provider reads."""
         from airflow.providers.common.compat.sdk import get_hook_lineage_collector  # noqa: PLC0415
 
-        # Not every address makes an asset: one may be too long, and some schemes have rules of their own.
+        # Airflow refuses some URIs as assets, such as very long ones. Lineage must not fail the export.
         with contextlib.suppress(ValueError):
             get_hook_lineage_collector().add_output_asset(context=self._folder, uri=uri)
 
 
-def _checked(text: str) -> str:
-    """The URI of a folder, as the author wrote it.
+def _check_folder(text: str) -> str:
+    """Check a destination and return its URI.
 
-    Raises: A360ConfigError for what is no folder's, or would be another one elsewhere.
+    :raises A360ConfigError: if it is not a folder, holds credentials, or depends on the machine it is read on.
     """
     scheme, _, rest = text.rpartition("://")
     if ":" in rest.partition("/")[0].rpartition("@")[0]:
         raise A360ConfigError(
-            "destination holds credentials in its URL, where everybody who sees the task could read them: put them in "
+            "destination holds credentials in its URL, where everyone who can see the task can read them. Put them in "
             "an Airflow connection, and that connection's id before the @, as in s3://aws_default@bucket/a360."
         )
-    such = f"destination is {text!r}; give a folder, such as /data/a360 or s3://bucket/a360"
+    problem = f"destination is {text!r}; give a folder, such as /data/a360 or s3://bucket/a360"
     if not text or text == "None":
-        raise A360ConfigError(f"{such}.")
-    if "::" in text or any(unicodedata.category(character) in _NEVER for character in text):
+        raise A360ConfigError(f"{problem}.")
+    if "::" in text or any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in text):
         raise A360ConfigError(
-            f"{such}: without line breaks and control characters, and without ::, which chains file systems."
+            f"{problem}, without line breaks, control characters and :: (which fsspec uses to chain file systems)."
         )
     if ".." in rest.split("/"):
-        raise A360ConfigError(f"{such}: without .., so that everybody sees where the files go.")
+        raise A360ConfigError(f"{problem}, without .., so that the path shows where the files are.")
     if scheme not in ("", "file", "local"):
         return text
-    # Not as_uri(): nothing decodes its %20 again, so a folder's blank would become part of its name.
-    path = rest if scheme else os.path.expanduser(rest)  # noqa: PTH111  # Path's own fails for an unknown user
+    # Path.as_uri() would percent-encode spaces, and ObjectStoragePath doesn't decode them.
+    # Path.expanduser() raises for an unknown user.
+    path = rest if scheme else os.path.expanduser(rest)  # noqa: PTH111
     if not path.startswith("/"):
-        raise A360ConfigError(f"{such}, whole from / on: a worker's own folder may be any.")
+        raise A360ConfigError(f"{problem}, as an absolute path: workers may run in different working directories.")
     return f"file://{Path(path)}"
 
 
-def _replace(file: Path, target: Path) -> None:
-    """By one rename, from a file beside the target: a rename is whole only within a file system. Nobody else can read
-    that file until it is whole; then it gets the permissions that any new file has here.
+def _write_atomically(file: Path, target: Path) -> None:
+    """Copy a file to a temporary file in the target's folder, then rename it.
+
+    A rename is atomic only within one file system. Only the owner can read the temporary file; then it gets the
+    permissions that the umask gives to a new file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with file.open("rb") as source, beside.open("xb") as out:
-            by_umask = stat.S_IMODE(os.fstat(out.fileno()).st_mode)
-            _permit(out, 0o600)
+        with file.open("rb") as source, temporary.open("xb") as out:
+            default_mode = stat.S_IMODE(os.fstat(out.fileno()).st_mode)
+            _set_mode(out, 0o600)
             shutil.copyfileobj(source, out)
             out.flush()
             os.fsync(out.fileno())
-            _permit(out, by_umask)
-        beside.replace(target)
+            _set_mode(out, default_mode)
+        temporary.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _permit(file: IO[bytes], mode: int) -> None:
-    """Some file systems have permissions of their own and refuse others."""
+def _set_mode(file: IO[bytes], mode: int) -> None:
+    # Some file systems have no POSIX permissions and refuse to set them.
     with contextlib.suppress(OSError):
         os.fchmod(file.fileno(), mode)

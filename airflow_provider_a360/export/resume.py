@@ -1,4 +1,4 @@
-"""How much of what earlier tries published still lies at the destination."""
+"""Check how many files of earlier attempts are still at the destination."""
 
 from __future__ import annotations
 
@@ -12,46 +12,52 @@ from airflow_provider_a360.export.publish import Destination
 
 log = logging.getLogger(__name__)
 
+_FileSizes = Callable[[str], Mapping[str, int]]
 
-def check(destination: Destination, earlier: Sequence[Mapping[str, PublishedFile]]) -> tuple[int, list[str]]:
-    """How many batches, from the first one on, lie there as they were published; and a note, also in the log, of what
-    this try does with them. A batch is its files by their names, paths below the destination.
 
-    A storage that can't be looked into keeps none of them, and fails no export.
+def find_intact(destination: Destination, earlier: Sequence[Mapping[str, PublishedFile]]) -> tuple[int, list[str]]:
+    """Find the first batch that is not at the destination as it was published, and log where this attempt resumes.
+
+    If the storage can't be listed, no batch counts as intact: this check never fails an export.
+
+    :param destination: where the files were published.
+    :param earlier: the batches of earlier attempts, in order. A batch maps paths below the destination to files.
+    :return: the number of batches before the first one that is missing or changed, and notes for the manifest.
     """
     published = sum(map(len, earlier))
     if not published:
         return len(earlier), []
-    kept, wrong = _unbroken(earlier, functools.cache(destination.sizes))
-    files = [file for batch in earlier[:kept] for file in batch.values()]
-    if not wrong:
-        note = f"An earlier try published {published} files, the last for {files[-1]['last_day']}; this one goes on."
+    intact, problem = _count_intact(earlier, functools.cache(destination.file_sizes))
+    kept = [file for batch in earlier[:intact] for file in batch.values()]
+    if problem is None:
+        note = (
+            f"An earlier attempt published {published} files, the last for {kept[-1]['last_day']}; this attempt "
+            "resumes after them."
+        )
         log.info(note)
-        return kept, [note]
-    goes_on = (
-        f"goes on behind the first {len(files)} and exports the others anew" if files else "exports all of them anew"
-    )
-    note = f"An earlier try published {published} files, but {wrong}. This one {goes_on}."
+        return intact, [note]
+    consequence = f"keeps the first {len(kept)} and exports the others again" if kept else "exports all of them again"
+    note = f"An earlier attempt published {published} files, but {problem}. This attempt {consequence}."
     log.warning(note)
-    return kept, [note]
+    return intact, [note]
 
 
-def _unbroken(
-    earlier: Sequence[Mapping[str, PublishedFile]], sizes: Callable[[str], Mapping[str, int]]
-) -> tuple[int, str | None]:
+def _count_intact(earlier: Sequence[Mapping[str, PublishedFile]], file_sizes: _FileSizes) -> tuple[int, str | None]:
+    """Return the number of intact batches, and what is wrong with the next one, if there is one."""
     for number, batch in enumerate(earlier):
         for path, file in batch.items():
-            if wrong := _wrong(path, file, sizes):
-                return number, wrong
+            if problem := _find_problem(path, file, file_sizes):
+                return number, problem
     return len(earlier), None
 
 
-def _wrong(path: str, file: PublishedFile, sizes: Callable[[str], Mapping[str, int]]) -> str | None:
+def _find_problem(path: str, file: PublishedFile, file_sizes: _FileSizes) -> str | None:
+    """Describe how a file differs from the one that was published; None if it has the same size."""
     folder, _, name = path.rpartition("/")
     try:
-        size = sizes(folder).get(name)
-    except Exception as error:  # noqa: BLE001  # each storage has errors of its own
-        return f"whether they are still there can't be seen: {type(error).__name__}: {scrub(str(error))}"
+        size = file_sizes(folder).get(name)
+    except Exception as error:  # noqa: BLE001  # each storage has its own exceptions
+        return f"the destination could not be listed ({type(error).__name__}: {scrub(str(error))})"
     if size is None:
-        return f"{file['uri']} is gone"
+        return f"{file['uri']} is missing"
     return None if size == file["size"] else f"{file['uri']} has {size} bytes instead of {file['size']}"

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.errors import PERMANENT, A360Error, of_connection
-from airflow_provider_a360.export.choices import FileFormat
+from airflow_provider_a360.export.options import FileFormat
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import outlets, rendered
 from airflow_provider_a360.operators.rendered import Template
@@ -75,8 +75,7 @@ class A360ExportBaseOperator(BaseOperator):
         :raises AirflowFailException: for an error that a retry can't fix.
         :raises A360Error: for an error that a retry may fix.
         """
-        # Imported here to keep DAG parsing fast.
-        from airflow_provider_a360.export import formats  # noqa: PLC0415
+        # Imported lazily to keep DAG parsing fast.
         from airflow_provider_a360.export.job import Job  # noqa: PLC0415
         from airflow_provider_a360.export.ledger import Ledger  # noqa: PLC0415
         from airflow_provider_a360.export.publish import Destination  # noqa: PLC0415
@@ -88,11 +87,10 @@ class A360ExportBaseOperator(BaseOperator):
             if not flow_ids:
                 raise AirflowSkipException("flow_ids is an empty list: there is nothing to export.")
             file_format = rendered.given(self.file_format, "jsonl")
-            formats.check(file_format)
             dataset = self._dataset(flow_ids)
             days = run_days(context, *map(rendered.given, (self.first_day, self.last_day, self.lookback_days)))
             hook = A360Hook(conn_id)
-            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._treatment(hook))
+            job = Job(dataset, flow_ids, days, Destination(self.destination), file_format, self._row_transform(hook))
             ledger = Ledger()
             if (store := airflow_compat.task_state_store(context)) is not None:
                 # A retry resumes only if all of this is unchanged. Clearing a task raises max_tries, but may keep the
@@ -100,7 +98,7 @@ class A360ExportBaseOperator(BaseOperator):
                 how = [
                     context["ti"].max_tries,
                     *(getattr(self, name) for name in self.template_fields),
-                    self._key(hook),
+                    self._secret_fingerprint(hook),
                 ]
                 ledger = Ledger(store, str(how))
             self._exporting = True
@@ -132,10 +130,10 @@ class A360ExportBaseOperator(BaseOperator):
     def _dataset(self, flow_ids: list[int] | Literal["all"]) -> Dataset:
         """Return the dataset to export."""
 
-    def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
+    def _row_transform(self, hook: A360Hook) -> Callable[[Any], Any]:  # noqa: ARG002
         """Return the function that is applied to each row."""
         return lambda row: row
 
-    def _key(self, hook: A360Hook) -> str:  # noqa: ARG002
+    def _secret_fingerprint(self, hook: A360Hook) -> str:  # noqa: ARG002
         """Return the fingerprint of the key that hashes personal data; empty if nothing is hashed."""
         return ""

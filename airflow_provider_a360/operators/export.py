@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.export.choices import FileFormat, Grain, PersonalData
+from airflow_provider_a360.export.options import FileFormat, Grain, PersonalData
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
 from airflow_provider_a360.operators import rendered
 from airflow_provider_a360.operators.base import A360ExportBaseOperator
@@ -87,17 +87,17 @@ class A360ExportConversionsOperator(A360ExportBaseOperator):
             raise A360ConfigError("goal_id needs flow_ids to be the one flow that the goal belongs to.")
         return dataset
 
-    def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
-        from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
+    def _row_transform(self, hook: A360Hook) -> Callable[[Any], Any]:
+        from airflow_provider_a360.export.personal import row_transform  # noqa: PLC0415
 
         if (chosen := rendered.given(self.personal_data)) is None:
             raise A360ConfigError('personal_data is empty: set "keep", "hash" or "drop".')
-        return treatment(chosen, hook.personal_data_secret)
+        return row_transform(chosen, hook.personal_data_secret)
 
-    def _key(self, hook: A360Hook) -> str:
-        from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415
+    def _secret_fingerprint(self, hook: A360Hook) -> str:
+        from airflow_provider_a360.export.personal import secret_fingerprint  # noqa: PLC0415
 
-        return fingerprint(hook.personal_data_secret) if rendered.given(self.personal_data) == "hash" else ""
+        return secret_fingerprint(hook.personal_data_secret) if rendered.given(self.personal_data) == "hash" else ""
 
 
 class A360ExportElementStatsOperator(A360ExportBaseOperator):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from airflow_provider_a360.api.arguments import identifier, shown
 from airflow_provider_a360.api.errors import A360ConfigError
-from airflow_provider_a360.export import choices
+from airflow_provider_a360.export import options
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.xcom_arg import XComArg
@@ -41,7 +41,7 @@ def check_literal(name: str, value: Any) -> None:
     for word in value if isinstance(value, (list, tuple, set)) else [value]:
         if isinstance(word, str) and "{{" not in word and "{%" not in word:
             for one in (names(word, name) or []) if name == "element_types" else filter(None, [given(word)]):
-                choices.check(name, one)
+                options.check(name, one)
 
 
 def identifiers(value: Any, name: str = "flow_ids") -> list[int] | Literal["all"]:

@@ -90,12 +90,12 @@ def die_in_copy(nth: int) -> None:
 KILLS = {
     "request": lambda nth: die_at(transport.Transport, "_send", nth),
     "answer": lambda nth: die_at(transport.Transport, "_send", nth, after=True),
-    "staging": lambda nth: die_at(job.Staged, "add", nth),
-    "sorted": lambda nth: die_at(job.Staged, "lines", nth),
+    "staging": lambda nth: die_at(job.StagedFile, "add", nth),
+    "sorted": lambda nth: die_at(job.StagedFile, "finish", nth),
     "half": die_in_copy,
     "written": lambda nth: die_at(os, "fsync", nth, after=True),
     "published": lambda nth: die_at(publish.Destination, "publish", nth, after=True),
-    "noted": lambda nth: die_at(ledger.Ledger, "add", nth, after=True),
+    "noted": lambda nth: die_at(ledger.Ledger, "record", nth, after=True),
 }
 
 
@@ -106,13 +106,13 @@ def limit_files(size: int) -> None:
 
 
 def limit_at_destination(size: int) -> None:
-    copy = publish._replace
+    copy = publish._write_atomically
 
     def limited(*args: Any) -> None:
         limit_files(size)
         copy(*args)
 
-    publish._replace = limited
+    publish._write_atomically = limited
 
 
 def perform(order: dict[str, Any]) -> dict[str, Any]:

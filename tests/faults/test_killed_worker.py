@@ -56,7 +56,7 @@ class Killed:
     @property
     def done(self):
         """How many files the retry found to be done with."""
-        return int(re.search(r"An earlier try published (\d+) files", self.logs[1])[1])
+        return int(re.search(r"An earlier attempt published (\d+) files", self.logs[1])[1])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_the_retry_goes_on_behind_it_and_says_so(killed):
     # Its death may have come between a file and the word that it is there.
     assert len(killed.at_death) - 1 <= done <= len(killed.at_death)
     last = FIRST + timedelta(days=done - 1)
-    said = f"An earlier try published {done} files, the last for {last}; this one goes on."
+    said = f"An earlier attempt published {done} files, the last for {last}; this attempt resumes after them."
     assert said not in killed.logs[0]
     assert said in killed.logs[1]
     assert said in killed.retried.returned["notes"]
@@ -104,4 +104,4 @@ def test_a_cleared_task_starts_afresh(killed):
     assert (killed.cleared.state, killed.cleared.tries) == ("success", 3)
     assert killed.after_clear == {str(FIRST + timedelta(days=number)): ELEMENTS for number in range(DAYS)}
     assert killed.cleared.returned["notes"] == []
-    assert "An earlier try" not in killed.logs[2]
+    assert "An earlier attempt" not in killed.logs[2]

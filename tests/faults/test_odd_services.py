@@ -99,7 +99,9 @@ UNPROVEN = "could not be proven"
 
 def start_dates(account, filter_by, filter_goals_by, order, days):
     knobs = {"filter_by": filter_by, "filter_goals_by": filter_goals_by, "order": order}
-    return Service(knobs, account, options={"flow_ids": FLOW, **days}, note="doesn't go by conversion_date")
+    return Service(
+        knobs, account, options={"flow_ids": FLOW, **days}, note="doesn't filter conversions by conversion_date"
+    )
 
 
 def statistics(note="", answers=(), **knobs):
@@ -334,7 +336,7 @@ def test_an_account_that_seems_to_have_no_flows_is_asked_twice(run, tmp_path, ca
         sandbox.answer_next(LIST_OF_FLOWS, **nothing, times=2)
         manifest = run(sandbox, once.operator, once.options)
     assert manifest["rows"] == 0
-    check_notes(manifest, caplog, "no flows, said the service twice")
+    check_notes(manifest, caplog, "listed no flows, twice in a row")
 
 
 @pytest.mark.parametrize("flow_ids", [FLOW, [FLOW]])

@@ -75,4 +75,4 @@ def test_a_process_that_is_told_to_end_does_and_the_retry_goes_on_behind_it(term
     check_end(terminated)
     assert (terminated.task.state, terminated.task.tries) == ("success", 2)
     assert len(terminated.task.returned["files"]) == DAYS
-    assert any("this one goes on" in note for note in terminated.task.returned["notes"])
+    assert any("this attempt resumes after them" in note for note in terminated.task.returned["notes"])

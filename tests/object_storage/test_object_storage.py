@@ -177,7 +177,7 @@ def test_a_refused_upload_names_the_destination_and_leaves_the_earlier_objects(t
         run(task, destination)
     name = f"lake/a360/conversions/{later}/all.jsonl"
     assert str(caught.value).startswith(f"Could not write s3://{storage.connection}@{name}: ")
-    assert "What was there before is untouched" in str(caught.value)
+    assert "The existing file, if there is one, is unchanged" in str(caught.value)
     assert KEY not in str(caught.value)
     assert SECRET not in str(caught.value)
     first = f"lake/a360/conversions/dt={FIRST}/all.jsonl"

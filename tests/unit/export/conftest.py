@@ -1,4 +1,4 @@
-"""A sandbox whose clock stands still, and an export into a folder of its own: what these tests have in common."""
+"""Fixtures: a sandbox with a fixed clock, and an exporter that writes into a temporary folder."""
 
 import csv
 import gzip
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
 
 class Exporter:
-    """Exports from a sandbox into a folder, each time with a client of its own, as each run of a DAG does."""
+    """Export from a sandbox into a folder, with a new client each time, as each DAG run does."""
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox, self.folder, self.account = sandbox, folder, sandbox.account
@@ -45,15 +45,15 @@ class Exporter:
         flows: Any = "all",
         file_format: str = "jsonl",
         to: str = "lake",
-        treat: Callable[[Any], Any] = lambda row: row,
+        transform: Callable[[Any], Any] = lambda row: row,
         **settings: Any,
     ) -> Manifest:
         destination = Destination(to if "://" in to else str(self.folder / to))
-        job = Job(dataset, flows, Days(first, last or first), destination, file_format, treat)
+        job = Job(dataset, flows, Days(first, last or first), destination, file_format, transform)
         return job.run(self.client(**settings))
 
     def read(self, file: Any) -> list[dict[str, Any]]:
-        """The rows of a file, or of one that a manifest lists; all text in CSV."""
+        """Return the rows of a path or of a file in a manifest. All values of a CSV file are text."""
         path = self.path(file)
         if path.suffix == ".parquet":
             return pyarrow.parquet.read_table(path, partitioning=None).to_pylist()
@@ -69,20 +69,20 @@ class Exporter:
         return [row for file in manifest["files"] for row in self.read(file)]
 
     def tree(self, to: str = "lake") -> dict[str, bytes]:
-        """Every file below a folder, with its bytes."""
+        """Return the content of every file below a folder, by relative path."""
         top = self.folder / to
         return {str(path.relative_to(top)): path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _airflow(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Airflow sets logging up when it is first used, which would take caplog's handler away in the midst of a test."""
+    """Use Airflow once before the tests: it configures logging at first use, which removes caplog's handler."""
     Destination(str(tmp_path_factory.mktemp("first")))
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Exporter]]:
-    """Starts a sandbox of its own: `serve(filter_by=…)`, `serve(account=…)`. No limit, the clock stands still."""
+    """Return a function that starts a sandbox without a rate limit: `serve(filter_by=…)`, `serve(account=…)`."""
     with ExitStack() as stack:
 
         def start(account: Account | None = None, **knobs: Any) -> Exporter:
@@ -100,5 +100,5 @@ def _quiet() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def export(_quiet: Sandbox, tmp_path: Path) -> Exporter:
-    """Exports from a sandbox that all tests share and none may change."""
+    """Export from a sandbox that all tests share. Tests must not change it."""
     return Exporter(_quiet, tmp_path)

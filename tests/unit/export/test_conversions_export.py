@@ -1,4 +1,4 @@
-"""Each conversion of the account lands exactly once, in the file of its own day, however the service cuts its days."""
+"""Each conversion is exported exactly once, in the file of its own day, however the service filters."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from airflow_provider_a360.sandbox.endpoints import Endpoints
 
 DAY = timedelta(days=1)
 YESTERDAY = date(2026, 11, 19)
-# For one flow alone, two lists are asked for at once, and either could get an answer that was prepared.
+# For a single flow, two lists are requested at the same time, and either could get a prepared answer.
 TWO_FLOWS = [example.MAIN_FLOW, example.PAUSED_FLOW]
 MANNERS = {
     "plain": {},
@@ -32,7 +32,7 @@ MANNERS = {
 
 
 def oracle(account, day, kind="all", goal_id=None, flows=None):
-    """A day's rows as the account knows them, in the order of a file."""
+    """Return a day's rows as the account knows them, in the order of a file."""
     return [
         conversion_row(flow, row)
         for flow in sorted(account.flows, key=lambda flow: flow.id)
@@ -42,7 +42,7 @@ def oracle(account, day, kind="all", goal_id=None, flows=None):
 
 
 def one_flow(*rows):
-    """An account of one flow with conversions of these start and conversion dates."""
+    """Return an account of one flow, whose conversions have these start and conversion dates."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     start, goal = Element(2, "maintrigger", at), Element(3, "goal", at, "Paid")
     conversions = [
@@ -69,7 +69,7 @@ def test_ten_daily_exports_hold_every_conversion_exactly_once(serve, manner, las
 
 @pytest.mark.parametrize("manner", MANNERS)
 @pytest.mark.parametrize("flow_id", [example.MAIN_FLOW, example.PAUSED_FLOW])
-def test_one_flow_alone_is_complete_on_the_newest_day(serve, manner, flow_id):
+def test_single_flow_is_complete_on_the_newest_day(serve, manner, flow_id):
     export = serve(**MANNERS[manner])
     for day in (YESTERDAY, date(2026, 11, 8)):
         wanted = oracle(export.account, day, flows={flow_id})
@@ -78,7 +78,7 @@ def test_one_flow_alone_is_complete_on_the_newest_day(serve, manner, flow_id):
 
 @pytest.mark.parametrize("days_before", range(8))
 @pytest.mark.parametrize("manner", MANNERS)
-def test_a_lonely_conversion_is_found_however_long_before_its_contact_started(serve, manner, days_before):
+def test_single_conversion_is_found_however_long_the_journey(serve, manner, days_before):
     converted = datetime(2026, 11, 19, 12, tzinfo=UTC)
     account = one_flow((converted - days_before * DAY - timedelta(hours=5), converted))
     export = serve(account, **MANNERS[manner])
@@ -87,7 +87,7 @@ def test_a_lonely_conversion_is_found_however_long_before_its_contact_started(se
 
 @pytest.mark.parametrize("hours", [0, 1, 23])
 @pytest.mark.parametrize("manner", MANNERS)
-def test_seconds_beside_midnight_fall_into_their_own_day(serve, manner, hours):
+def test_conversions_around_midnight_are_in_the_file_of_their_own_day(serve, manner, hours):
     midnight = datetime(2026, 11, 19, tzinfo=UTC)
     moments = [midnight - timedelta(seconds=1), midnight, midnight + DAY - timedelta(seconds=1), midnight + DAY]
     export = serve(one_flow(*((at - timedelta(hours=hours), at) for at in moments)), **MANNERS[manner])
@@ -99,16 +99,16 @@ def test_seconds_beside_midnight_fall_into_their_own_day(serve, manner, hours):
 
 
 @pytest.mark.parametrize("day", [date(2026, 10, 20), YESTERDAY])
-def test_a_filter_by_start_date_is_said_once_in_the_log_and_the_manifest(serve, caplog, day):
+def test_filter_by_start_date_is_noted_once_in_log_and_manifest(serve, caplog, day):
     export = serve(filter_by="start_date")
     notes = export(Conversions(), day)["notes"]
     assert len(notes) == 1
-    assert "doesn't go by conversion_date" in notes[0]
+    assert "doesn't filter conversions by conversion_date" in notes[0]
     assert notes[0] in [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
 @pytest.mark.parametrize("manner", ["plain", "ahead", "behind", "lte_before", "not_found"])
-def test_a_filter_by_conversion_date_reads_no_whole_list(serve, manner):
+def test_filter_by_conversion_date_reads_no_unfiltered_list(serve, manner):
     export = serve(**MANNERS[manner])
     assert export(Conversions(), date(2026, 10, 20), YESTERDAY)["notes"] == []
     lists = [seen for seen in export.sandbox.requests if "/conversions/list/" in seen.path]
@@ -121,14 +121,14 @@ def test_a_list_is_read_once_for_a_span_of_up_to_31_days(export):
     first = YESTERDAY - 30 * DAY
     export(Conversions(), first, YESTERDAY, flows=[example.PAUSED_FLOW])
     filters = [seen.query["filter"] for seen in export.sandbox.requests[before:] if "list/all" in seen.path]
-    # The span, two days wider on both sides, and a look behind its page; then the days before it, where no row may have
-    # been converted in the span.
+    # The span with two more days on both sides, and a request for its end; then the days before, which must hold no
+    # conversion of the span.
     wide, before = [("gte", "2026-10-18"), ("lte", "2026-11-21")], [("gte", "2010-01-01"), ("lte", "2026-10-18")]
     assert [re.findall(r'"(gte|lte)","value":"([\d-]+)"', asked) for asked in filters] == [wide, before, wide]
 
 
 @pytest.mark.parametrize("manner", ["plain", "all_behind"])
-def test_a_span_longer_than_one_reading_is_complete(serve, manner):
+def test_span_longer_than_one_list_is_complete(serve, manner):
     export = serve(**MANNERS[manner])
     first = date(2026, 9, 20)
     manifest = export(Conversions(), first, YESTERDAY, flows=[example.MAIN_FLOW, example.WELCOME_FLOW])
@@ -141,7 +141,7 @@ def test_a_span_longer_than_one_reading_is_complete(serve, manner):
 
 @pytest.mark.parametrize("file_format", ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"])
 @pytest.mark.parametrize("flows", ["all", [example.MAIN_FLOW, example.EMPTY_FLOW]], ids=["all", "two"])
-def test_daily_runs_a_trailing_window_and_the_week_leave_the_same_bytes(export, file_format, flows):
+def test_daily_runs_lookback_and_one_run_write_the_same_bytes(export, file_format, flows):
     week = [YESTERDAY - 6 * DAY + n * DAY for n in range(7)]
     for day in week:
         export(Conversions(), day, flows=flows, file_format=file_format, to="daily")
@@ -169,7 +169,7 @@ def test_daily_runs_a_trailing_window_and_the_week_leave_the_same_bytes(export, 
     ],
 )
 @pytest.mark.parametrize("manner", ["plain", "all_ahead"])
-def test_each_kind_has_its_rows_and_its_folder(serve, manner, kind, goal_id, list_kind, folder):
+def test_each_kind_has_its_own_rows_and_folder(serve, manner, kind, goal_id, list_kind, folder):
     export = serve(**MANNERS[manner])
     manifest = export(Conversions(kind, goal_id), date(2026, 11, 9), date(2026, 11, 13), flows=[example.MAIN_FLOW])
     goal = None if goal_id is None else int(goal_id)
@@ -189,12 +189,12 @@ def test_each_kind_has_its_rows_and_its_folder(serve, manner, kind, goal_id, lis
     ("kind", "goal_id", "named"),
     [("goals", None, "kind"), ("maintrigger", 5, "goal_id"), ("goal", "x", "goal_id"), (None, None, "kind")],
 )
-def test_a_kind_or_goal_that_is_none_is_named(kind, goal_id, named):
+def test_error_names_the_bad_kind_or_goal(kind, goal_id, named):
     with pytest.raises(A360ConfigError, match=named):
         Conversions(kind, goal_id)
 
 
-def test_several_flows_have_a_file_each(export):
+def test_each_flow_of_a_list_has_its_own_file(export):
     flows = [example.WELCOME_FLOW, example.MAIN_FLOW]
     manifest = export(Conversions(), YESTERDAY, flows=flows)
     assert manifest["flows"] == flows
@@ -205,7 +205,7 @@ def test_several_flows_have_a_file_each(export):
 
 @pytest.mark.parametrize("empty_list", ["empty", "404"])
 @pytest.mark.parametrize("file_format", ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"])
-def test_a_flow_without_conversions_gives_a_complete_file_without_rows(serve, file_format, empty_list):
+def test_flow_without_conversions_gives_a_valid_empty_file(serve, file_format, empty_list):
     export = serve(empty_list=empty_list)
     manifest = export(Conversions(), YESTERDAY, flows=[example.EMPTY_FLOW], file_format=file_format)
     (file,) = manifest["files"]
@@ -213,7 +213,7 @@ def test_a_flow_without_conversions_gives_a_complete_file_without_rows(serve, fi
     assert export.read(file) == []
 
 
-def test_an_account_without_flows_says_so_and_leaves_an_empty_file(serve, caplog):
+def test_account_without_flows_logs_a_warning_and_writes_an_empty_file(serve, caplog):
     export = serve(Account([]))
     assert export.rows(export(Conversions(), YESTERDAY)) == []
     assert "no flows" in caplog.text
@@ -221,14 +221,14 @@ def test_an_account_without_flows_says_so_and_leaves_an_empty_file(serve, caplog
 
 
 @pytest.mark.parametrize("empty_list", ["empty", "404"])
-def test_an_unknown_flow_fails_and_publishes_nothing(serve, empty_list):
+def test_unknown_flow_fails_and_publishes_nothing(serve, empty_list):
     export = serve(empty_list=empty_list)
     with pytest.raises(A360FlowNotFoundError, match="99"):
         export(Conversions(), YESTERDAY - DAY, YESTERDAY, flows=[99])
     assert export.tree() == {}
 
 
-def test_the_files_before_an_unknown_flow_are_whole(export):
+def test_files_published_before_an_unknown_flow_are_complete(export):
     with pytest.raises(A360FlowNotFoundError):
         export(Conversions(), YESTERDAY, flows=[example.MAIN_FLOW, 99])
     for name in export.tree():
@@ -237,7 +237,7 @@ def test_the_files_before_an_unknown_flow_are_whole(export):
 
 
 @pytest.mark.parametrize("change", [{"conversion_date": None}, {"conversion_date": ""}, {"id": None}])
-def test_a_row_without_a_date_or_an_id_fails_the_export_and_publishes_nothing(serve, change):
+def test_row_without_date_or_id_fails_and_publishes_nothing(serve, change):
     export = serve()
     row = {"conversion_type": "goal", "flow_id": 3, "email": None, "phone": None, "start_date": "2026-11-18 10:00:00"}
     good = {**row, "id": 2, "conversion_date": "2026-11-18 11:00:00"}
@@ -251,11 +251,11 @@ def test_a_row_without_a_date_or_an_id_fails_the_export_and_publishes_nothing(se
     assert export.tree() == earlier
 
 
-def test_fields_that_the_service_adds_are_kept(serve):
+def test_unknown_fields_are_kept(serve):
     export = serve()
     row = {"id": 1, "conversion_type": "goal", "flow_id": 3, "conversion_date": "2026-11-19 10:00:00", "score": 7}
     path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list"
-    # The days before it are asked for, and the first list of a run that fits on a page is looked behind.
+    # One answer for the list, one for the list of the days before, one for the request that confirms the list's end.
     for items in ([row], [], []):
         export.sandbox.answer_next(path, body={"total": len(items), "items": items})
     (found,) = export.read(export(Conversions(), YESTERDAY, flows=TWO_FLOWS)["files"][0])
@@ -265,7 +265,7 @@ def test_fields_that_the_service_adds_are_kept(serve):
 
 @pytest.mark.parametrize("manner", ["plain", "all_ahead"])
 @pytest.mark.parametrize("at_once", [50_000, 5])
-def test_another_order_of_rows_gives_the_same_bytes(serve, monkeypatch, manner, at_once):
+def test_order_of_the_service_does_not_change_the_bytes(serve, monkeypatch, manner, at_once):
     export = serve(**MANNERS[manner])
     span = YESTERDAY - 2 * DAY, YESTERDAY
     export(Conversions(), *span, to="newest_first", page_size=10)
@@ -283,7 +283,7 @@ def test_another_order_of_rows_gives_the_same_bytes(serve, monkeypatch, manner, 
     assert export.tree("oldest_first") == export.tree("newest_first")
 
 
-def test_conversions_of_one_second_stand_in_the_order_of_their_ids(serve, monkeypatch):
+def test_conversions_of_the_same_second_are_sorted_by_id(serve, monkeypatch):
     second = datetime(2026, 11, 19, 12, tzinfo=UTC)
     export = serve(one_flow(*[(second - DAY, second)] * 9))
     dealt = Endpoints._page

@@ -1,4 +1,4 @@
-"""Statistics: a row for each element and day, with the account's own counts."""
+"""Element statistics have one row per element and day, with the account's counts."""
 
 import logging
 from datetime import date, timedelta
@@ -33,7 +33,7 @@ COUNTERS = {
 
 
 def oracle(flow, element, first, last=None):
-    """An element's row as the account knows it."""
+    """Return an element's row as the account knows it."""
     last = last or first
     counts = element.counts_on(first, last)
     if element.type in ("filter", "trigger"):
@@ -61,7 +61,7 @@ def by_id(flow):
 
 
 @pytest.mark.parametrize("knobs", [{}, {"condition_path": "email"}], ids=["trigger", "as_printed"])
-def test_each_element_and_day_has_a_row_with_the_accounts_counts(serve, knobs):
+def test_each_element_and_day_has_one_row_with_the_accounts_counts(serve, knobs):
     export = serve(**knobs)
     days = [YESTERDAY - n * DAY for n in (12, 11, 10)]
     manifest = export(ElementStatistics(), days[0], days[-1])
@@ -79,11 +79,11 @@ def test_each_element_and_day_has_a_row_with_the_accounts_counts(serve, knobs):
     assert {kind for kind, _ in seen} == set(COUNTERS)
     assert manifest["rows"] == len(export.rows(manifest))
     assert manifest["skipped"] == []
-    # The new flow's two elements came a week later: nothing was asked of them.
+    # The new flow's two elements were created a week later, so their statistics were not requested.
     assert manifest["requests_saved"] == 2 * len(days)
 
 
-def test_last_send_is_the_days_own_and_for_a_filter_that_of_all_time(export):
+def test_last_send_is_of_the_day_but_of_all_time_for_filters(export):
     rows = export.rows(export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW]))
     for row in rows:
         element = export.account.element(row["element_id"])
@@ -96,13 +96,13 @@ def test_last_send_is_the_days_own_and_for_a_filter_that_of_all_time(export):
         assert row["last_send"] == (at and f"{at:%Y-%m-%dT%H:%M:%SZ}")
 
 
-def test_elements_are_asked_from_the_day_before_the_one_they_are_created_on(export):
+def test_statistics_are_requested_from_one_day_before_creation(export):
     manifest = export(ElementStatistics(), YESTERDAY - DAY, YESTERDAY, flows=[example.NEW_FLOW])
     assert [file["rows"] for file in manifest["files"]] == [0, 2]
     assert manifest["requests_saved"] == 2
 
 
-def test_deleted_elements_are_marked_or_left_out(export):
+def test_deleted_elements_are_marked_or_excluded(export):
     flow = export.account.flow(example.MAIN_FLOW)
     everything = export.rows(export(ElementStatistics(), YESTERDAY, flows=[flow.id]))
     assert [row["element_id"] for row in everything if row["deleted_element"]] == [example.OLD_EMAIL]
@@ -111,7 +111,7 @@ def test_deleted_elements_are_marked_or_left_out(export):
     assert f"/element_stats-without_deleted-by_flow/dt={YESTERDAY}/" in manifest["files"][0]["uri"]
 
 
-def test_names_are_those_of_emails_pushes_and_goals(export):
+def test_emails_pushes_and_goals_have_names(export):
     rows = export.rows(export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW]))
     assert {row["element_id"]: row["element_name"] for row in rows if row["element_name"]} == {
         example.EMAIL: "Thank you for your order",
@@ -130,7 +130,7 @@ def test_error_and_errors_are_one_column(serve, name):
     assert (row["sent"], row["errors"], row["extra"]) == (22, 3, None)
 
 
-def test_a_counter_that_the_service_adds_is_kept(serve):
+def test_unknown_counter_is_kept(serve):
     export = serve()
     export.sandbox.answer_next(f"/a360/stats/email/{example.EMAIL}", body={"data": {"sent": "22", "forwarded": "3"}})
     dataset = ElementStatistics(element_types=["email"], include_deleted=False)
@@ -139,7 +139,7 @@ def test_a_counter_that_the_service_adds_is_kept(serve):
 
 
 @pytest.mark.parametrize("wanted", [["email"], ["email", "sms"], ["goal"], ["messenger"]])
-def test_element_types_choose_rows_requests_and_folder(serve, wanted):
+def test_element_types_select_rows_requests_and_folder(serve, wanted):
     export = serve()
     manifest = export(ElementStatistics(element_types=wanted), YESTERDAY, flows=[example.MAIN_FLOW])
     flow = export.account.flow(example.MAIN_FLOW)
@@ -153,12 +153,12 @@ def test_element_types_choose_rows_requests_and_folder(serve, wanted):
     ("options", "named"),
     [({"element_types": ["e-mail"]}, "e-mail"), ({"grain": "month"}, "grain"), ({"grain": None}, "grain")],
 )
-def test_an_option_that_is_none_is_named(options, named):
+def test_error_names_the_bad_option(options, named):
     with pytest.raises(A360ConfigError, match=named):
         ElementStatistics(**options)
 
 
-def test_grain_run_is_one_request_and_row_an_element_over_the_span(serve):
+def test_grain_run_gives_one_request_and_row_per_element(serve):
     export = serve()
     first = date(2026, 10, 1)
     manifest = export(ElementStatistics(grain="run"), first, date(2026, 10, 31), flows=[example.MAIN_FLOW])
@@ -171,7 +171,7 @@ def test_grain_run_is_one_request_and_row_an_element_over_the_span(serve):
     assert (file["day"], file["last_day"]) == ("2026-10-01", "2026-10-31")
 
 
-def test_an_element_of_an_unknown_type_is_skipped_with_one_line_and_in_the_manifest(serve, caplog):
+def test_element_of_unknown_type_is_skipped_in_log_and_manifest(serve, caplog):
     account = Account.generate(seed=1, now=None)
     flow = account.flow(example.EMPTY_FLOW)
     flow.elements.append(Element(651099, "whatsapp", flow.created))
@@ -187,7 +187,7 @@ def test_an_element_of_an_unknown_type_is_skipped_with_one_line_and_in_the_manif
     assert 651099 not in {row["element_id"] for row in export.rows(manifest)}
 
 
-def test_no_data_is_a_row_of_nulls_counted_in_the_manifest(serve):
+def test_no_data_gives_null_counters_and_is_counted(serve):
     export = serve(empty_statistics="404")
     manifest = export(ElementStatistics(), YESTERDAY - DAY, YESTERDAY, flows=[example.EMPTY_FLOW])
     rows = export.rows(manifest)
@@ -197,20 +197,20 @@ def test_no_data_is_a_row_of_nulls_counted_in_the_manifest(serve):
     assert manifest["without_data"] == 6
 
 
-def test_zero_is_what_the_service_counted(export):
+def test_zero_counters_are_not_null(export):
     manifest = export(ElementStatistics(), YESTERDAY, flows=[example.EMPTY_FLOW])
     assert manifest["without_data"] == 0
     assert [row["executed"] for row in export.rows(manifest)] == [0, None, 0]
 
 
-def test_an_unknown_flow_fails_before_any_file(export):
+def test_unknown_flow_fails_before_any_file_is_published(export):
     with pytest.raises(A360FlowNotFoundError, match="99"):
         export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW, 99])
     assert export.tree() == {}
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"])
-def test_a_flow_without_elements_gives_a_complete_file_without_rows(serve, file_format):
+def test_flow_without_elements_gives_a_valid_empty_file(serve, file_format):
     account = Account.generate(seed=1)
     flow = Flow(5, "Bare", 0, account.flows[0].created, account.flows[0].created)
     export = serve(Account([flow]))
@@ -220,7 +220,7 @@ def test_a_flow_without_elements_gives_a_complete_file_without_rows(serve, file_
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "csv.gz", "parquet"])
-def test_daily_runs_and_one_run_over_the_days_leave_the_same_bytes(export, file_format):
+def test_daily_runs_and_one_run_write_the_same_bytes(export, file_format):
     days = [YESTERDAY - n * DAY for n in (3, 2, 1)]
     for day in days:
         export(ElementStatistics(), day, file_format=file_format, to="daily")

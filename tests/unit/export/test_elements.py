@@ -1,4 +1,4 @@
-"""Which elements an export of statistics has rows of: each once, whatever the service lists or refuses to tell."""
+"""Each element of a flow is found once, whatever the service lists or refuses to list."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360AuthError, A360FlowNotFoundError, A360RevokedError, A360TransientError
 from airflow_provider_a360.api.settings import Settings
-from airflow_provider_a360.export.datasets import Everything, Findings, Part
+from airflow_provider_a360.export.datasets import AllFlows, Diagnostics, Step
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
@@ -31,20 +31,20 @@ def warnings(caplog):
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def test_an_element_listed_twice_has_one_row(serve):
+def test_element_listed_twice_has_one_row(serve):
     export = serve(Account([flow_of(Element(5, "email", LONG_AGO, "First"), Element(5, "email", LONG_AGO, "Again"))]))
     (row,) = export.rows(export(ElementStatistics(), YESTERDAY))
     assert (row["element_id"], row["element_name"], row["deleted_element"]) == (5, "First", False)
 
 
-def test_an_element_listed_as_present_and_as_deleted_is_present(serve):
+def test_element_listed_as_present_and_deleted_counts_as_present(serve):
     twice = [Element(5, "email", LONG_AGO, "Hello"), Element(5, "email", LONG_AGO, deleted=True)]
     export = serve(Account([flow_of(*twice)]))
     (row,) = export.rows(export(ElementStatistics(), YESTERDAY))
     assert (row["element_id"], row["element_name"], row["deleted_element"]) == (5, "Hello", False)
 
 
-def test_a_deleted_element_listed_twice_has_one_row(serve):
+def test_deleted_element_listed_twice_has_one_row(serve):
     export = serve(Account([flow_of(*[Element(5, "email", LONG_AGO, deleted=True)] * 2)]))
     (row,) = export.rows(export(ElementStatistics(), YESTERDAY))
     assert (row["element_id"], row["deleted_element"]) == (5, True)
@@ -53,7 +53,7 @@ def test_a_deleted_element_listed_twice_has_one_row(serve):
 @pytest.mark.parametrize(
     ("created", "rows"),
     [
-        # The service prints the dates of elements three hours late.
+        # The service's creation dates of elements are three hours late.
         (datetime(2026, 11, 19, 12, tzinfo=UTC), 1),
         (datetime(2026, 11, 20, 20, 59, tzinfo=UTC), 1),
         (datetime(2026, 11, 20, 21, 0, tzinfo=UTC), 0),
@@ -61,7 +61,7 @@ def test_a_deleted_element_listed_twice_has_one_row(serve):
     ],
 )
 @pytest.mark.parametrize("grain", ["day", "run"])
-def test_only_an_element_created_more_than_a_day_after_the_span_is_left_out(serve, created, rows, grain):
+def test_only_elements_created_more_than_a_day_later_are_excluded(serve, created, rows, grain):
     export = serve(Account([flow_of(Element(5, "goal", created, "Paid"))]))
     manifest = export(ElementStatistics(grain=grain), YESTERDAY, flows=[1])
     assert [file["rows"] for file in manifest["files"]] == [rows]
@@ -69,7 +69,7 @@ def test_only_an_element_created_more_than_a_day_after_the_span_is_left_out(serv
     assert len([seen for seen in export.sandbox.requests if "/stats/" in seen.path]) == rows
 
 
-def test_an_element_without_a_date_is_asked_for(serve):
+def test_element_without_creation_date_is_requested(serve):
     export = serve()
     body = {"autoresponder": {"id": example.MAIN_FLOW}, "flows": [{"id": example.EMAIL, "af_type": "email"}]}
     export.sandbox.answer_next(FLOW, body=body)
@@ -89,8 +89,8 @@ UNANSWERED = {
 
 
 @pytest.fixture
-def hasty(serve, monkeypatch):
-    """A sandbox and an export that doesn't try a failing request for minutes."""
+def impatient(serve, monkeypatch):
+    """Return a function that starts a sandbox whose clients retry for a short time only."""
 
     def start(*args, **knobs):
         export = serve(*args, **knobs)
@@ -111,8 +111,8 @@ def hasty(serve, monkeypatch):
     ("path", "missing"),
     [("/total-stats", "rows of deleted elements are missing"), ("/conversions", "element_name is null for goals")],
 )
-def test_what_only_improves_the_rows_never_fails_the_export(hasty, caplog, path, missing, answer):
-    export = hasty()
+def test_missing_optional_data_does_not_fail_the_export(impatient, caplog, path, missing, answer):
+    export = impatient()
     whole = export.rows(export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW], to="whole"))
     export.sandbox.answer_next(FLOW + path, **answer)
     manifest = export(ElementStatistics(), YESTERDAY, flows=[example.MAIN_FLOW])
@@ -128,7 +128,7 @@ def test_what_only_improves_the_rows_never_fails_the_export(hasty, caplog, path,
 
 
 @pytest.mark.parametrize("path", ["/total-stats", "/conversions"])
-def test_a_401_fails_the_export_whatever_was_asked(serve, path):
+def test_401_for_optional_data_fails_the_export(serve, path):
     export = serve()
     export.sandbox.answer_next(FLOW + path, status=401, times=99)
     with pytest.raises((A360AuthError, A360RevokedError)):
@@ -136,22 +136,24 @@ def test_a_401_fails_the_export_whatever_was_asked(serve, path):
     assert export.tree() == {}
 
 
-def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serve, caplog):
+def test_cancelled_request_does_not_count_as_unanswered(serve, caplog):
     export = serve()
     export.sandbox.answer_next(FLOW + "/total-stats", status=503)
     client = export.client()
     client.unwanted.set()
     with pytest.raises(A360TransientError):
         next(
-            ElementStatistics().batches(client, [Part((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Findings())
+            ElementStatistics().batches(
+                client, [Step((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Diagnostics()
+            )
         )
-    assert "did not tell" not in caplog.text
+    assert "did not return" not in caplog.text
 
 
 @pytest.mark.parametrize(
     ("flows", "named"), [(3, "flows 1, 2, 3,"), (14, "flows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 ")]
 )
-def test_what_no_flow_answers_is_one_note(serve, monkeypatch, flows, named):
+def test_missing_data_of_many_flows_gives_one_note(serve, monkeypatch, flows, named):
     def refused(*_):
         raise invalid(deleted="The deleted field is unknown.")
 
@@ -166,7 +168,7 @@ def test_what_no_flow_answers_is_one_note(serve, monkeypatch, flows, named):
 GONE = {"status": 404, "body": {"message": "Not found"}}
 
 
-def test_a_listed_flow_without_details_is_skipped_and_its_file_stays_as_it_was(serve, caplog):
+def test_listed_flow_without_details_is_skipped_and_its_file_is_unchanged(serve, caplog):
     export = serve()
     flows = [example.MAIN_FLOW, example.PAUSED_FLOW]
     export(ElementStatistics(), YESTERDAY, flows=flows)
@@ -181,7 +183,7 @@ def test_a_listed_flow_without_details_is_skipped_and_its_file_stays_as_it_was(s
     assert export.tree() == before
 
 
-def test_the_other_flows_of_the_account_are_exported(serve):
+def test_other_flows_are_exported_if_one_is_skipped(serve):
     export = serve()
     export.sandbox.answer_next(FLOW, **GONE)
     manifest = export(ElementStatistics(), YESTERDAY)
@@ -191,7 +193,7 @@ def test_the_other_flows_of_the_account_are_exported(serve):
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["among others", "alone"])
-def test_a_flow_deleted_while_everything_is_exported_is_skipped(serve, others):
+def test_flow_deleted_during_an_export_of_all_flows_is_skipped(serve, others):
     export = serve(None if others else Account([]))
     listed = [{"id": flow.id, "name": flow.name} for flow in export.account.flows]
     export.sandbox.answer_next("/a360/autoresponders/list", body={"data": [*listed, {"id": 99, "name": "Gone"}]})
@@ -200,15 +202,15 @@ def test_a_flow_deleted_while_everything_is_exported_is_skipped(serve, others):
     assert len(manifest["files"]) == others
 
 
-def test_an_id_that_the_account_does_not_list_fails(serve):
+def test_unlisted_flow_id_fails(serve):
     export = serve()
     with pytest.raises(A360FlowNotFoundError, match="99"):
         export(ElementStatistics(), YESTERDAY, flows=[99])
     assert export.tree() == {}
 
 
-class Watched(Findings):
-    """Findings that only the thread that reads the rows may change."""
+class Watched(Diagnostics):
+    """Fail if another thread than the main thread changes the diagnostics."""
 
     def __setattr__(self, name, value):
         assert threading.current_thread() is threading.main_thread()
@@ -221,17 +223,17 @@ class WatchedList(list):
         super().append(value)
 
 
-def test_findings_are_changed_by_the_reading_thread_only(serve):
+def test_only_the_reading_thread_changes_the_diagnostics(serve):
     export = serve(Account([flow_of(Element(5, "whatsapp", LONG_AGO), Element(6, "sms", LONG_AGO))]))
-    findings = Watched(skipped=WatchedList(), notes=WatchedList())
-    part = Part(Everything([1]), [Days(YESTERDAY, YESTERDAY)])
-    (batch,) = ElementStatistics().batches(export.client(), [part], findings)
+    diagnostics = Watched(skipped=WatchedList(), notes=WatchedList())
+    part = Step(AllFlows([1]), [Days(YESTERDAY, YESTERDAY)])
+    (batch,) = ElementStatistics().batches(export.client(), [part], diagnostics)
     assert [row.element_id for _, rows in batch.rows for row in rows] == [6]
-    assert [one["element_id"] for one in findings.skipped] == [5]
+    assert [one["element_id"] for one in diagnostics.skipped] == [5]
 
 
-def test_findings_are_merged_once_each():
-    findings = Findings(skipped=[{"flow_id": 1}], without_data=1, notes=["a"])
-    findings.merge(Findings([{"flow_id": 1}, {"flow_id": 2}], 2, 3, 4, ["a", "b"]))
-    findings.warn("b")
-    assert findings == Findings([{"flow_id": 1}, {"flow_id": 2}], 3, 3, 4, ["a", "b"])
+def test_merge_does_not_repeat_entries():
+    diagnostics = Diagnostics(skipped=[{"flow_id": 1}], without_data=1, notes=["a"])
+    diagnostics.merge(Diagnostics([{"flow_id": 1}, {"flow_id": 2}], 2, 3, 4, ["a", "b"]))
+    diagnostics.warn("b")
+    assert diagnostics == Diagnostics([{"flow_id": 1}, {"flow_id": 2}], 3, 3, 4, ["a", "b"])

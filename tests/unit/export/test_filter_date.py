@@ -1,4 +1,4 @@
-"""What rows show of the date that a filter goes by, of its days' midnights, and of their order."""
+"""Rows as evidence: the date that the filter goes by, the days that it covers, and the order of the list."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.records import Conversion
-from airflow_provider_a360.export.filter_date import FilterDate, begins_and_ends_with, midnight, order_of_conversion
+from airflow_provider_a360.export.filter_date import FilterDate, covers_whole_days, detect_order, midnight
 
 FIRST = date(2026, 11, 10)
 LOW, HIGH = datetime(2026, 11, 10, tzinfo=UTC), datetime(2026, 11, 12, tzinfo=UTC)
@@ -28,10 +28,10 @@ def seen(*rows, kinds=KINDS):
     ("converted", "disproven"),
     [(LOW - SECOND, True), (LOW, False), (LOW + DAY, False), (HIGH - SECOND, False), (HIGH, True), (HIGH + DAY, True)],
 )
-def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(converted, disproven):
+def test_row_converted_outside_disproves_conversion_date(converted, disproven):
     filter_date = seen(row(converted))
     assert filter_date.disproven == disproven
-    assert filter_date.unproven == ["goal", "maintrigger"]
+    assert filter_date.unproven_kinds == ["goal", "maintrigger"]
     assert not filter_date.disproven_after_proof
 
 
@@ -40,7 +40,7 @@ def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(conv
     [
         (LOW - DAY - SECOND, True),
         (LOW - 30 * DAY, True),
-        # The service may cut its days as much as a day away from UTC.
+        # The service may cut its days up to one day away from UTC.
         (LOW - DAY, False),
         (LOW - SECOND, False),
         (LOW, False),
@@ -48,21 +48,21 @@ def test_a_row_converted_outside_shows_that_the_filter_goes_by_another_date(conv
         (None, False),
     ],
 )
-def test_a_row_that_started_long_before_shows_that_the_filter_does_not_go_by_the_start(started, proven):
+def test_row_started_long_before_proves_conversion_date(started, proven):
     filter_date = seen(row(LOW + HOUR, started))
     assert not filter_date.disproven
-    assert filter_date.unproven == (["maintrigger"] if proven else ["goal", "maintrigger"])
+    assert filter_date.unproven_kinds == (["maintrigger"] if proven else ["goal", "maintrigger"])
 
 
-def test_a_row_outside_proves_nothing_wherever_it_started():
+def test_row_converted_outside_never_proves_conversion_date():
     filter_date = seen(row(LOW - SECOND, LOW - 30 * DAY))
     assert filter_date.disproven
-    assert filter_date.unproven == ["goal", "maintrigger"]
+    assert filter_date.unproven_kinds == ["goal", "maintrigger"]
 
 
-def test_every_row_is_looked_at():
+def test_every_row_is_evidence():
     rows = [row(LOW, LOW, number=1), row(LOW, LOW - 2 * DAY, number=2), row(LOW, LOW, number=3)]
-    assert seen(*rows).unproven == ["maintrigger"]
+    assert seen(*rows).unproven_kinds == ["maintrigger"]
     assert seen(*rows, row(HIGH)).disproven
     assert seen(row(HIGH), *rows).disproven
 
@@ -70,23 +70,23 @@ def test_every_row_is_looked_at():
 def test_each_kind_is_proven_by_its_own_rows():
     filter_date = FilterDate(KINDS)
     filter_date.observe([row(LOW, LOW - 2 * DAY, "goal")], LOW, HIGH)
-    assert filter_date.unproven == ["maintrigger"]
+    assert filter_date.unproven_kinds == ["maintrigger"]
     filter_date.observe([row(LOW, LOW - 2 * DAY, "maintrigger")], LOW, HIGH)
-    assert filter_date.unproven == []
+    assert filter_date.unproven_kinds == []
 
 
-def test_a_kind_that_nobody_expected_has_to_be_proven_too():
+def test_unexpected_kinds_must_be_proven_too():
     filter_date = seen(row(LOW, LOW, "bonus"), row(LOW, LOW - 2 * DAY, "goal"), row(LOW, LOW, None), kinds=["goal"])
-    assert filter_date.unproven == ["bonus", "without a kind"]
+    assert filter_date.unproven_kinds == ["bonus", "without a kind"]
     filter_date.observe([row(LOW, LOW - 2 * DAY, "bonus"), row(LOW, LOW - 2 * DAY, None)], LOW, HIGH)
-    assert filter_date.unproven == []
+    assert filter_date.unproven_kinds == []
 
 
-def test_only_what_disproven_after_proof_it_was_disproven_may_have_cost_rows():
+def test_disproven_after_proof():
     goal, start = row(LOW, LOW - 2 * DAY, "goal"), row(HIGH, LOW, "maintrigger")
     assert not seen(goal, start).disproven_after_proof
     assert seen(goal, row(HIGH, LOW, "goal")).disproven_after_proof
-    # It was known by then: flows read after it were read whole.
+    # The filter was disproven before the proof, so later flows were read from unfiltered lists.
     assert not seen(start, goal, row(HIGH, LOW, "goal")).disproven_after_proof
     filter_date = seen(goal, row(HIGH, LOW, "goal"))
     filter_date.observe([row(HIGH, LOW, "maintrigger")], LOW, HIGH)
@@ -113,23 +113,23 @@ QUARTER = 15 * MINUTE
         ([BEGIN + DAY], False),
     ],
 )
-def test_days_are_whole_where_rows_lie_beside_both_midnights(moments, whole):
-    assert begins_and_ends_with(Days(FIRST, FIRST + DAY), [row(moment) for moment in moments]) == whole
+def test_rows_next_to_both_midnights_prove_whole_days(moments, whole):
+    assert covers_whole_days(Days(FIRST, FIRST + DAY), [row(moment) for moment in moments]) == whole
 
 
 @pytest.mark.parametrize("minutes", [*range(-14 * 60, 0, 15), *range(15, 14 * 60 + 1, 15)])
-def test_no_time_zone_lets_the_days_begin_and_end_with_theirs(minutes):
-    """Rows come every minute; another zone's midnight hides a quarter of an hour at least."""
+def test_days_cut_in_another_time_zone_never_look_whole(minutes):
+    """With a row each minute, another time zone hides the rows of at least 15 minutes."""
     shift = minutes * MINUTE
     rows = [row(BEGIN + minute * MINUTE) for minute in range(-24 * 60, 3 * 24 * 60)]
     shown = [one for one in rows if BEGIN + shift <= one.conversion_date < END + shift]
     inside = [one for one in shown if BEGIN <= one.conversion_date < END]
-    assert not begins_and_ends_with(Days(FIRST, FIRST + DAY), inside)
-    assert begins_and_ends_with(Days(FIRST, FIRST + DAY), [one for one in rows if BEGIN <= one.conversion_date < END])
+    assert not covers_whole_days(Days(FIRST, FIRST + DAY), inside)
+    assert covers_whole_days(Days(FIRST, FIRST + DAY), [one for one in rows if BEGIN <= one.conversion_date < END])
 
 
 def of(*pairs):
-    """Rows converted and started so many hours after midnight."""
+    """Return rows that converted and started this many hours after midnight."""
     return [row(LOW + hours * HOUR, None if start is None else LOW + start * HOUR) for hours, start in pairs]
 
 
@@ -142,14 +142,14 @@ def of(*pairs):
         (of((2, 0), (3, 2), (3, 1)), "oldest first"),
         (of((1, 2), (3, 1), (2, 0)), "unordered"),
         (of((1, 0), (3, 2), (2, 1)), "unordered"),
-        # In an order of the starts as well, in either direction.
+        # Sorted by start date as well, in either direction.
         (of((3, 2), (2, 1), (1, 0)), "ambiguous"),
         (of((3, 0), (2, 1), (1, 1)), "ambiguous"),
         (of((1, 0), (2, 1), (3, 2)), "ambiguous"),
         (of((1, 1), (2, 0), (3, 0)), "ambiguous"),
-        # All at one moment.
+        # All converted at the same time.
         (of((3, 1), (3, 2), (3, 0)), "ambiguous"),
-        # Without its start, a row's own date stands for it.
+        # A row without a start date counts with its conversion date.
         (of((4, 1), (3, None), (2, 0)), "newest first"),
         (of((2, 0), (3, None), (4, 1)), "oldest first"),
         (of((3, None), (2, None)), "ambiguous"),
@@ -157,5 +157,5 @@ def of(*pairs):
         ([], "ambiguous"),
     ],
 )
-def test_an_order_is_that_of_conversion_only_where_the_starts_do_not_have_it_too(rows, order):
-    assert order_of_conversion(rows) == order
+def test_order_is_ambiguous_if_start_dates_are_sorted_too(rows, order):
+    assert detect_order(rows) == order

@@ -1,4 +1,4 @@
-"""Every option that changes which rows there are is in the path: two exports never overwrite each other."""
+"""The folder contains every option that changes the rows, so different exports never overwrite each other."""
 
 from datetime import date
 from itertools import chain, combinations, product
@@ -19,7 +19,7 @@ DAYS = [Days(date(2026, 11, first), date(2026, 11, last)) for first, last in [(1
         (Conversions(), "conversions{}/dt=2026-11-20"),
         (Conversions("maintrigger"), "conversions-maintrigger{}/dt=2026-11-20"),
         (Conversions("goal"), "conversions-goal{}/dt=2026-11-20"),
-        # A goal belongs to one flow, so its table has one form only.
+        # A goal belongs to one flow, so its folder never has by_flow.
         (Conversions("goal", 641435), "conversions-goal-641435/dt=2026-11-20"),
         (Conversions(goal_id="641435"), "conversions-goal-641435/dt=2026-11-20"),
         (ElementStatistics(), "element_stats{}/dt=2026-11-20"),
@@ -39,6 +39,10 @@ def test_folder(dataset, folder):
     assert dataset.folder(day, by_flow=True) == folder.format("-by_flow")
 
 
+def is_per_run(dataset):
+    return isinstance(dataset, ElementStatistics) and dataset.grain == "run"
+
+
 def test_no_two_exports_share_a_folder():
     some_types = [None, *map(list, chain.from_iterable(combinations(TYPES, size) for size in range(1, len(TYPES) + 1)))]
     kinds = [Conversions("all"), Conversions("maintrigger"), Conversions("goal")]
@@ -49,8 +53,8 @@ def test_no_two_exports_share_a_folder():
         dataset.folder(part, by_flow=by_flow)
         for dataset, by_flow in exports
         for days in DAYS
-        for part in ([days] if getattr(dataset, "grain", "day") == "run" else days.parts(1))
-        # The same day of the same dataset is the same file, whichever run writes it.
-        if days is DAYS[-1] or getattr(dataset, "grain", "day") == "run"
+        for part in ([days] if is_per_run(dataset) else days.parts(1))
+        # Runs over several days write the same daily files, so count each day once.
+        if days is DAYS[-1] or is_per_run(dataset)
     ]
     assert len(folders) == len(set(folders))

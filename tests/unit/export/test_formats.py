@@ -1,4 +1,4 @@
-"""The same rows in every format, whatever is in them, and the same bytes each time."""
+"""Every format holds the same rows, and the same rows always give the same bytes."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from airflow_provider_a360.api.errors import A360ConfigError, A360FormatError
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export import formats, stage
 from airflow_provider_a360.export.element_stats import ElementRow
-from airflow_provider_a360.export.stage import Staged
+from airflow_provider_a360.export.stage import StagedFile
 
 FORMATS = ["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 NASTY = [
@@ -69,7 +69,7 @@ STATS = [
 
 @pytest.fixture
 def write(tmp_path):
-    """Writes rows as a file of that format; returns its path."""
+    """Return a function that writes rows in a format and returns the path."""
 
     def written(rows, file_format, name="rows", kind=None):
         lines = tmp_path / "lines"
@@ -90,7 +90,7 @@ def records(rows):
 
 
 @pytest.mark.parametrize("rows", [CONVERSIONS, STATS], ids=["conversions", "stats"])
-def test_jsonl_and_parquet_hold_every_value_as_it_was(write, rows):
+def test_jsonl_and_parquet_hold_every_value(write, rows):
     for file_format in ("jsonl", "jsonl.gz"):
         lines = plain(write(rows, file_format)).decode().removesuffix("\n").split("\n")
         assert [msgspec.json.decode(line, type=type(rows[0])) for line in lines] == rows
@@ -115,7 +115,7 @@ def test_csv_holds_every_value_and_null_as_an_empty_field(write, rows, file_form
     assert found == [[field(value) for value in row.values()] for row in records(rows)]
 
 
-def test_csv_is_read_alike_by_another_reader(write):
+def test_csv_is_readable_by_pyarrow(write):
     table = pyarrow.csv.read_csv(
         write(STATS, "csv"),
         parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
@@ -127,7 +127,7 @@ def test_csv_is_read_alike_by_another_reader(write):
 
 @pytest.mark.parametrize("file_format", FORMATS)
 @pytest.mark.parametrize("kind", [Conversion, ElementRow])
-def test_no_rows_are_a_complete_file(write, file_format, kind):
+def test_no_rows_give_a_valid_file(write, file_format, kind):
     path = write([], file_format, kind=kind)
     columns = list(kind.__struct_fields__)
     if file_format == "parquet":
@@ -162,7 +162,7 @@ def test_a_column_of_nulls_keeps_its_type_in_parquet(write, column):
     assert schema.field(column).type == (pa.int64() if column == "element_id" else pa.string())
 
 
-def test_parquet_of_many_blocks_is_whole(write, monkeypatch):
+def test_parquet_of_many_blocks_is_complete(write, monkeypatch):
     monkeypatch.setattr(formats, "_PARQUET_BLOCK", 2_000)
     path = write(STATS * 20, "parquet")
     assert pyarrow.parquet.ParquetFile(path).num_row_groups > 3
@@ -170,7 +170,7 @@ def test_parquet_of_many_blocks_is_whole(write, monkeypatch):
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_the_same_rows_are_the_same_bytes_at_another_time_under_another_name(write, file_format, time_machine):
+def test_bytes_do_not_depend_on_time_or_name(write, file_format, time_machine):
     time_machine.move_to(datetime(2026, 11, 20, tzinfo=UTC))
     first = write(STATS, file_format, name="one").read_bytes()
     time_machine.move_to(datetime(2027, 5, 1, tzinfo=UTC))
@@ -178,33 +178,33 @@ def test_the_same_rows_are_the_same_bytes_at_another_time_under_another_name(wri
 
 
 @pytest.mark.parametrize("file_format", ["jsonl.gz", "csv.gz"])
-def test_gzip_has_no_name_and_no_time(write, file_format):
+def test_gzip_header_has_no_name_and_no_time(write, file_format):
     head = write(STATS, file_format).read_bytes()[:10]
     assert head[:2] == b"\x1f\x8b"
     assert head[3:8] == bytes(5)
 
 
 @pytest.mark.parametrize("file_format", ["", "json", "JSONL", "xlsx", None])
-def test_an_unknown_format_is_refused_and_named(file_format):
+def test_unknown_format_is_refused(file_format):
     with pytest.raises(A360ConfigError, match="file_format"):
         formats.check(file_format)
 
 
-def test_known_formats_pass():
+def test_known_formats_are_accepted():
     for file_format in FORMATS:
         formats.check(file_format)
 
 
 @pytest.mark.parametrize("at_once", [1, 4, 14, 50_000])
 @pytest.mark.parametrize("order", [[3, 1, 4, 0, 2], [0, 1, 2, 3, 4], [4, 3, 2, 1, 0]])
-def test_rows_are_sorted_whatever_order_they_come_in(tmp_path, monkeypatch, at_once, order):
+def test_rows_are_sorted_whatever_order_they_are_added_in(tmp_path, monkeypatch, at_once, order):
     monkeypatch.setattr(stage, "_SORTED_AT_ONCE", at_once)
-    staged = Staged(tmp_path / "2026-11-20", Conversion, lambda row: (row.conversion_id,))
+    staged = StagedFile(tmp_path / "2026-11-20", Conversion, lambda row: (row.conversion_id,))
     for residue in order:
         rows = CONVERSIONS[residue::5]
         staged.add(rows[:1])
         staged.add(rows[1:])
-    found = [msgspec.json.decode(line, type=Conversion) for line in staged.lines().read_bytes().split(b"\n")[:-1]]
+    found = [msgspec.json.decode(line, type=Conversion) for line in staged.finish().read_bytes().split(b"\n")[:-1]]
     assert found == CONVERSIONS
     assert staged.rows == len(CONVERSIONS)
     assert [path.name for path in tmp_path.iterdir()] == ["2026-11-20"]
@@ -215,7 +215,7 @@ NUMBERS = [2**63, 2**64, -(2**63) - 1, 10**30]
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("column", ["sent", "element_id"])
-def test_a_number_beyond_parquet_is_named_by_its_column_and_not_shown(write, number, column):
+def test_number_too_large_for_parquet_is_named_by_column_only(write, number, column):
     rows = [*STATS, msgspec.structs.replace(STATS[0], **{column: number})]
     with pytest.raises(A360FormatError, match=f"integer beyond 64 bits as {column}") as caught:
         write(rows, "parquet")
@@ -227,7 +227,7 @@ def test_a_number_beyond_parquet_is_named_by_its_column_and_not_shown(write, num
     assert str(number) in plain(write(rows, "csv")).decode()
 
 
-def test_numbers_and_dates_at_the_ends_of_their_ranges_fit(write):
+def test_parquet_holds_smallest_and_largest_values(write):
     first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
     rows = [
         msgspec.structs.replace(STATS[0], sent=2**63 - 1, first_day=date.min, last_send=first),
@@ -236,15 +236,15 @@ def test_numbers_and_dates_at_the_ends_of_their_ranges_fit(write):
     assert pyarrow.parquet.read_table(write(rows, "parquet")).to_pylist() == records(rows)
 
 
-def test_a_row_longer_than_a_block_fits_into_parquet(write, monkeypatch):
+def test_parquet_holds_a_row_longer_than_a_block(write, monkeypatch):
     monkeypatch.setattr(formats, "_PARQUET_BLOCK", 1_000)
     rows = [STATS[0], msgspec.structs.replace(STATS[0], extra="x" * 9_000), *STATS]
     assert pyarrow.parquet.read_table(write(rows, "parquet")).to_pylist() == records(rows)
 
 
 @pytest.mark.parametrize(("column", "row"), [("flow_name", STATS[0]), ("email", CONVERSIONS[0]), ("extra", STATS[0])])
-def test_half_of_a_surrogate_pair_is_named_by_its_column_and_not_shown(tmp_path, column, row):
-    staged = Staged(tmp_path / "2026-11-20", type(row), lambda _: (0,))
+def test_unpaired_surrogate_is_named_by_column_only(tmp_path, column, row):
+    staged = StagedFile(tmp_path / "2026-11-20", type(row), lambda _: (0,))
     broken = msgspec.structs.replace(row, **{column: "ada\ud83d@example.com"})
     with pytest.raises(A360FormatError, match=rf"surrogate pair in {column}") as caught:
         staged.add([row, broken])

@@ -1,4 +1,4 @@
-"""A goal that the flow doesn't have is an error, one that was deleted is not."""
+"""An unknown goal is an error; a deleted goal is not."""
 
 from datetime import UTC, date, datetime
 
@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_a360.api.errors import A360FlowNotFoundError, A360GoalNotFoundError
 from airflow_provider_a360.export.conversions import Conversions
-from airflow_provider_a360.export.datasets import Findings
+from airflow_provider_a360.export.datasets import Diagnostics
 from airflow_provider_a360.export.goals import check_goal
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Conversion, Element, Flow
@@ -20,7 +20,7 @@ NO = {"message": "No"}
 
 @pytest.fixture
 def goals(serve):
-    """A flow with a goal, one that was deleted and has conversions, and one that was deleted and has none."""
+    """Start a sandbox with a flow that has a goal, and had one that was deleted."""
     elements = [
         Element(2, "maintrigger", AT),
         Element(PRESENT, "goal", AT, "Order paid"),
@@ -33,11 +33,11 @@ def goals(serve):
 
 
 def check(export, goal_id, flow_id=1):
-    """The notes, and the paths that were asked for."""
-    findings = Findings()
+    """Check a goal; return the notes and the requested paths."""
+    diagnostics = Diagnostics()
     before = len(export.sandbox.requests)
-    check_goal(export.client(), flow_id, goal_id, findings)
-    return findings.notes, [seen.path for seen in export.sandbox.requests[before:] if seen.path.startswith(FLOW)]
+    check_goal(export.client(), flow_id, goal_id, diagnostics)
+    return diagnostics.notes, [seen.path for seen in export.sandbox.requests[before:] if seen.path.startswith(FLOW)]
 
 
 def counts(export, *goals):
@@ -45,21 +45,21 @@ def counts(export, *goals):
     export.sandbox.answer_next(f"{FLOW}/conversions", body={"data": body})
 
 
-def test_a_goal_of_the_flow_costs_one_request(goals):
+def test_goal_of_the_flow_takes_one_request(goals):
     assert check(goals, PRESENT) == ([], [FLOW])
 
 
-def test_a_goal_that_only_the_counts_know_is_one(goals):
+def test_goal_in_the_totals_only_is_found(goals):
     counts(goals, {"id": COUNTED, "name": "Counted", "conversions": 1})
     assert check(goals, COUNTED) == ([], [FLOW, f"{FLOW}/conversions"])
 
 
-def test_a_goal_that_was_deleted_from_the_flow_is_one(goals):
+def test_deleted_goal_is_found(goals):
     goals.account.flow(1).conversions.clear()
     assert check(goals, REMOVED)[0] == []
 
 
-def test_a_deleted_goal_that_no_count_names_is_looked_for_among_the_deleted_elements(goals):
+def test_deleted_goal_without_conversions_is_found_in_the_deleted_elements(goals):
     counts(goals, {"id": PRESENT, "name": "Order paid", "conversions": 1})
     notes, asked = check(goals, REMOVED)
     assert notes == []
@@ -69,7 +69,7 @@ def test_a_deleted_goal_that_no_count_names_is_looked_for_among_the_deleted_elem
 
 @pytest.mark.parametrize("lists_all", [False, True])
 @pytest.mark.parametrize("stranger", [STRANGE, 2, 7, 8])
-def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger, lists_all):
+def test_unknown_goal_is_an_error_that_lists_the_goals(goals, stranger, lists_all):
     goals.sandbox.knobs.deleted_lists_all = lists_all
     present, counted = {"id": PRESENT, "name": "Order paid"}, {"id": COUNTED, "name": "Counted"}
     counts(goals, *({**goal, "conversions": 1} for goal in (present, counted)))
@@ -80,29 +80,29 @@ def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger,
     )
 
 
-def test_a_deleted_element_of_another_type_is_no_goal(goals):
-    """The service may leave `flow_type` out of account."""
+def test_deleted_element_of_another_type_is_not_a_goal(goals):
+    """The service may ignore `flow_type`."""
     goals.sandbox.answer_next(f"{FLOW}/total-stats", body={"flows": [{"flow_id": 8, "type": "email", "executed": 1}]})
     with pytest.raises(A360GoalNotFoundError, match=f"Its goals are {PRESENT}"):
         check(goals, 8)
 
 
-def test_a_flow_without_goals_says_so(goals):
+def test_error_for_a_flow_without_goals(goals):
     with pytest.raises(A360GoalNotFoundError, match=r"Flow 9 has no goal 3. It has no goals\."):
         check(goals, PRESENT, flow_id=9)
 
 
-def test_an_unknown_flow_is_named_before_the_goal(goals):
+def test_unknown_flow_is_reported_instead_of_the_goal(goals):
     with pytest.raises(A360FlowNotFoundError, match="Flow 77"):
         check(goals, PRESENT, flow_id=77)
 
 
 @pytest.mark.parametrize("path", [f"{FLOW}/conversions", f"{FLOW}/total-stats"])
 @pytest.mark.parametrize("status", [400, 403])
-def test_a_check_that_is_refused_is_noted_and_fails_nothing(goals, caplog, path, status):
+def test_refused_check_is_noted_and_does_not_fail(goals, caplog, path, status):
     goals.sandbox.answer_next(path, status=status, body=NO)
     (note,), _ = check(goals, STRANGE)
-    assert note.startswith("Whether flow 1 has goal 6, or had it, could not be asked (GET ")
+    assert note.startswith("Could not check whether flow 1 has or had goal 6 (GET ")
     assert f"{status} No" in note
     assert note in caplog.text
 

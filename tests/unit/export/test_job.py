@@ -1,4 +1,4 @@
-"""What an export says before, meanwhile and in its manifest."""
+"""The log and the manifest of an export, and the checks before it."""
 
 import json
 import logging
@@ -18,8 +18,8 @@ DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
 
 
-class Heard(logging.Handler):
-    """Each line with the number of requests that had come by then."""
+class RequestLog(logging.Handler):
+    """Record each log line with the number of requests that the sandbox had received by then."""
 
     def __init__(self, sandbox):
         super().__init__(logging.INFO)
@@ -30,10 +30,10 @@ class Heard(logging.Handler):
 
 
 @pytest.fixture
-def heard(serve):
-    """An export, and what it says with the number of requests before."""
+def logged(serve):
+    """Return an exporter, and the log lines of its exports."""
     export = serve()
-    handler = Heard(export.sandbox)
+    handler = RequestLog(export.sandbox)
     logger = logging.getLogger("airflow_provider_a360")
     level = logger.level
     logger.addHandler(handler)
@@ -61,8 +61,8 @@ def heard(serve):
         (Conversions(), "all", "for 5 flows: about 5 requests, under a minute"),
     ],
 )
-def test_requests_and_minutes_ahead_are_said_before_the_first_of_the_flows_is_asked(heard, dataset, flows, said):
-    export, lines = heard
+def test_estimate_is_logged_before_the_first_flow_is_read(logged, dataset, flows, said):
+    export, lines = logged
     export(dataset, TODAY - 3 * DAY, TODAY - DAY, flows=flows)
     sent, line = lines[0]
     asked = [seen.path for seen in export.sandbox.requests[:sent] if seen.path.startswith("/a360")]
@@ -70,8 +70,8 @@ def test_requests_and_minutes_ahead_are_said_before_the_first_of_the_flows_is_as
     assert said in line
 
 
-def test_the_exact_number_of_statistics_is_said_before_the_first_of_them(heard):
-    export, lines = heard
+def test_number_of_statistics_is_logged_before_they_are_requested(logged):
+    export, lines = logged
     export(ElementStatistics(), TODAY - 3 * DAY, TODAY - DAY, flows=[example.MAIN_FLOW])
     (before,) = [
         sent for sent, line in lines if line.startswith("The statistics take about 33 requests, under a minute")
@@ -89,8 +89,8 @@ def test_the_exact_number_of_statistics_is_said_before_the_first_of_them(heard):
         (datetime(2026, 11, 21, 0, 0, tzinfo=UTC), []),
     ],
 )
-def test_a_day_that_is_not_over_is_exported_with_a_warning(heard, caplog, now, unfinished):
-    export, _ = heard
+def test_unfinished_day_is_exported_with_a_warning(logged, caplog, now, unfinished):
+    export, _ = logged
     with time_machine.travel(now):
         manifest = export(Conversions(), TODAY - 2 * DAY, TODAY, flows=[example.MAIN_FLOW])
     assert manifest["unfinished_days"] == [str(day) for day in unfinished]
@@ -102,8 +102,8 @@ def test_a_day_that_is_not_over_is_exported_with_a_warning(heard, caplog, now, u
     assert manifest["files"][-1]["rows"] == len(wanted) > 0
 
 
-def test_the_manifest_is_plain_json_and_complete(heard):
-    export, lines = heard
+def test_manifest_is_complete_and_json(logged):
+    export, lines = logged
     with time_machine.travel(datetime(2026, 11, 20, 10, tzinfo=UTC)):
         manifest = export(Conversions(), TODAY - 2 * DAY, TODAY - DAY)
     assert json.loads(json.dumps(manifest)) == manifest
@@ -121,8 +121,8 @@ def test_the_manifest_is_plain_json_and_complete(heard):
     assert f"Exported {manifest['rows']} rows; files: 2, requests: {manifest['requests']}." in lines[-1][1]
 
 
-def test_no_log_line_and_no_manifest_holds_an_address_or_a_number(heard):
-    export, lines = heard
+def test_log_and_manifest_hold_no_personal_data(logged):
+    export, lines = logged
     manifest = export(Conversions(), TODAY - 2 * DAY, TODAY - DAY)
     said = "\n".join(line for _, line in lines) + json.dumps(manifest)
     rows = export.rows(manifest)
@@ -137,8 +137,8 @@ def test_no_log_line_and_no_manifest_holds_an_address_or_a_number(heard):
     [(TODAY + DAY, TODAY + DAY, "2026-11-21"), (TODAY + DAY, TODAY + 3 * DAY, "2026-11-21 to 2026-11-23")],
 )
 @pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics(), ElementStatistics(grain="run")])
-def test_days_in_the_future_are_refused_before_any_request(heard, dataset, first, last, named):
-    export, _ = heard
+def test_days_in_the_future_are_refused_without_a_request(logged, dataset, first, last, named):
+    export, _ = logged
     with (
         time_machine.travel(datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)),
         pytest.raises(A360ConfigError, match=re.escape(f"{named}, lie in the future: today is 2026-11-20 in UTC")),
@@ -148,16 +148,24 @@ def test_days_in_the_future_are_refused_before_any_request(heard, dataset, first
     assert export.tree() == {}
 
 
-def test_the_day_that_has_just_begun_is_not_in_the_future(heard):
-    export, _ = heard
+@pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
+def test_unknown_format_is_refused_without_a_request(logged, dataset):
+    export, _ = logged
+    with pytest.raises(A360ConfigError, match="file_format is 'xlsx'; it must be one of jsonl, "):
+        export(dataset, TODAY - DAY, file_format="xlsx")
+    assert export.sandbox.requests == []
+
+
+def test_today_is_not_in_the_future(logged):
+    export, _ = logged
     with time_machine.travel(datetime(2026, 11, 20, 0, 0, tzinfo=UTC)):
         manifest = export(Conversions(), TODAY, TODAY + DAY)
     assert manifest["unfinished_days"] == [str(TODAY), str(TODAY + DAY)]
 
 
 @pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
-def test_an_account_that_seems_to_have_no_flows_is_asked_again(heard, dataset):
-    export, _ = heard
+def test_empty_list_of_flows_is_requested_again(logged, dataset):
+    export, _ = logged
     whole = export(dataset, TODAY - DAY, to="whole")
     export.sandbox.answer_next("/a360/autoresponders/list", body={"data": []})
     manifest = export(dataset, TODAY - DAY)
@@ -167,7 +175,7 @@ def test_an_account_that_seems_to_have_no_flows_is_asked_again(heard, dataset):
 
 
 @pytest.mark.parametrize("dataset", [Conversions(), ElementStatistics()])
-def test_an_account_without_flows_is_noted_and_leaves_an_empty_file(serve, caplog, dataset):
+def test_account_without_flows_is_noted_and_gives_an_empty_file(serve, caplog, dataset):
     export = serve(Account([]))
     manifest = export(dataset, TODAY - DAY)
     assert len([seen for seen in export.sandbox.requests if seen.path.endswith("/list")]) == 2
@@ -178,7 +186,7 @@ def test_an_account_without_flows_is_noted_and_leaves_an_empty_file(serve, caplo
 
 
 @pytest.mark.parametrize("flows", ["all", [example.MAIN_FLOW]])
-def test_a_value_that_the_format_can_not_hold_is_published_nowhere(serve, flows):
+def test_value_that_the_format_can_not_hold_is_not_published(serve, flows):
     export = serve()
     export.sandbox.answer_next(f"/a360/stats/email/{example.EMAIL}/", body={"data": {"sent": str(2**63)}}, times=2)
     with pytest.raises(A360FormatError, match="sent"):

@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, and what was there before stays until then."""
+"""A file is published as a whole or not at all; until then, the existing file is unchanged."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ def memory():
     storage.pseudo_dirs[:] = [""]
 
 
-def test_a_file_lands_below_the_folder_and_replaces_what_is_there(tmp_path, finished):
+def test_publish_creates_folders_and_replaces_the_file(tmp_path, finished):
     destination = Destination(str(tmp_path / "a" / "b c"))
     uri = destination.publish(finished, "conversions/dt=2026-11-19/all.jsonl")
     target = tmp_path / "a/b c/conversions/dt=2026-11-19/all.jsonl"
@@ -67,7 +67,7 @@ def umask(request):
     os.umask(before)
 
 
-def test_only_the_finished_file_is_open_to_others_as_far_as_the_umask_says(tmp_path, finished, monkeypatch, umask):
+def test_temporary_file_is_private_and_published_file_follows_the_umask(tmp_path, finished, monkeypatch, umask):
     while_written = []
 
     def copy(source, out, copy=publish.shutil.copyfileobj):
@@ -81,7 +81,7 @@ def test_only_the_finished_file_is_open_to_others_as_far_as_the_umask_says(tmp_p
     assert while_written == [0o600, 0o600]
 
 
-def test_a_disk_that_knows_no_permissions_is_written_to_all_the_same(tmp_path, finished, monkeypatch):
+def test_disk_without_permissions_is_written(tmp_path, finished, monkeypatch):
     def refused(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
@@ -91,7 +91,7 @@ def test_a_disk_that_knows_no_permissions_is_written_to_all_the_same(tmp_path, f
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "csv", "csv.gz", "parquet"])
-def test_staged_rows_are_nobody_elses(export, monkeypatch, tmp_path, file_format, umask):
+def test_staged_files_are_private(export, monkeypatch, tmp_path, file_format, umask):
     staging = tmp_path / "staging"
     staging.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(staging))
@@ -114,7 +114,7 @@ def test_staged_rows_are_nobody_elses(export, monkeypatch, tmp_path, file_format
     assert {".0", ".1", f".{file_format.rpartition('.')[2]}"} <= found[0o600]
 
 
-def test_a_folder_may_be_a_uri_or_below_home(tmp_path, finished, monkeypatch):
+def test_folder_may_be_a_uri_or_below_home(tmp_path, finished, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for folder in (f"file://{tmp_path}/uri", "~/lake"):
         Destination(folder).publish(finished, "all.jsonl")
@@ -129,7 +129,7 @@ def test_a_folder_may_be_a_uri_or_below_home(tmp_path, finished, monkeypatch):
         "/data/../etc", "..", "s3://bucket/../other", "file:///data/..", "~/../lake",
     ],
 )  # fmt: skip
-def test_a_folder_that_would_be_another_elsewhere_is_refused(folder):
+def test_relative_folder_is_refused(folder):
     with pytest.raises(A360ConfigError, match=re.escape(f"destination is {folder!r}; give a folder")):
         Destination(folder)
 
@@ -137,14 +137,14 @@ def test_a_folder_that_would_be_another_elsewhere_is_refused(folder):
 @pytest.mark.parametrize(
     "folder", ["s3://key:hush-hush@bucket/a360", "file://us:hush-hush@/data", "simplecache::ftp://us:hush-hush@host/b"]
 )
-def test_credentials_in_a_destination_are_refused_and_not_repeated(folder):
+def test_credentials_in_a_destination_are_refused_and_not_shown(folder):
     with pytest.raises(A360ConfigError, match="destination holds credentials") as caught:
         Destination(folder)
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("folder", ["", "  ", "None", None])
-def test_no_folder_is_an_error(folder):
+def test_empty_destination_is_refused(folder):
     with pytest.raises(A360ConfigError, match="destination"):
         Destination(folder)
 
@@ -156,23 +156,23 @@ def test_no_folder_is_an_error(folder):
         "/data/a360\x00", "s3://bucket/\x1b[0m", "/data/\x85a360", "/data/\u2028a360", "/data/\ud800",
     ],
 )  # fmt: skip
-def test_a_destination_that_is_no_plain_folder_is_named(folder):
+def test_destination_with_forbidden_characters_is_refused(folder):
     with pytest.raises(A360ConfigError, match=re.escape(f"destination is {folder!r}")):
         Destination(folder)
 
 
-def test_blanks_and_line_breaks_around_a_destination_do_not_count(tmp_path, finished):
+def test_whitespace_around_a_destination_is_ignored(tmp_path, finished):
     Destination(f" {tmp_path / 'lake'}\n").publish(finished, "all.jsonl")
     assert (tmp_path / "lake/all.jsonl").read_text() == "new"
 
 
-def test_a_storage_that_is_not_installed_is_named_with_its_remedy():
+def test_error_for_missing_storage_package_names_the_remedy():
     with pytest.raises(A360ConfigError, match="provider"):
         Destination("nowhere://bucket/a360")
 
 
 @pytest.mark.parametrize("step", ["write", "sync", "rename"])
-def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, finished, monkeypatch, step):
+def test_failed_write_leaves_only_the_existing_file(tmp_path, finished, monkeypatch, step):
     destination = Destination(str(tmp_path / "lake"))
     destination.publish(finished, "all.jsonl")
     finished.write_text("newer")
@@ -188,13 +188,13 @@ def test_a_write_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path, f
     assert (tmp_path / "lake/all.jsonl").read_text() == "new"
 
 
-def test_a_destination_that_is_a_file_is_an_error_of_the_destination(tmp_path, finished):
+def test_destination_that_is_a_file_is_an_error(tmp_path, finished):
     with pytest.raises(A360DestinationError, match="Could not write"):
         Destination(str(finished)).publish(finished, "all.jsonl")
     assert finished.read_text() == "new"
 
 
-def test_a_service_that_fails_in_mid_run_leaves_what_was_there(serve):
+def test_failed_export_leaves_existing_files_unchanged(serve):
     export = serve()
     span = YESTERDAY - 2 * DAY, YESTERDAY
     export(Conversions(), *span, page_size=5)
@@ -213,7 +213,7 @@ def test_a_service_that_fails_in_mid_run_leaves_what_was_there(serve):
 
 @contextmanager
 def threads_ending():
-    """The client's threads that are begun within end soon after."""
+    """Check that the client's threads that start within the block end soon after it."""
     before = set(threading.enumerate())
     yield
     begun = [thread for thread in threading.enumerate() if thread not in before and thread.name.startswith("a360")]
@@ -222,7 +222,7 @@ def threads_ending():
     assert not any(thread.is_alive() for thread in begun)
 
 
-def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
+def test_pending_requests_do_not_delay_a_failed_export(serve):
     export = serve()
     flows = [example.MAIN_FLOW, example.PAUSED_FLOW]
     for _ in range(8):
@@ -233,7 +233,7 @@ def test_what_runs_ahead_of_an_export_that_fails_does_not_hold_it_up(serve):
         export(Conversions(), YESTERDAY, flows=flows)
 
 
-def test_a_question_that_has_answered_itself_does_not_hold_up_an_export_that_is_done(serve):
+def test_pending_requests_do_not_delay_a_finished_export(serve):
     class Curious(Conversions):
         def batches(self, client, *args, **kwargs):
             pool.submit(client.flow, example.EMPTY_FLOW)
@@ -248,7 +248,7 @@ def test_a_question_that_has_answered_itself_does_not_hold_up_an_export_that_is_
         pool.shutdown(wait=False)
 
 
-def test_staged_rows_are_gone_after_a_failure(serve, monkeypatch, tmp_path):
+def test_staged_files_are_removed_after_a_failure(serve, monkeypatch, tmp_path):
     staging = tmp_path / "staging"
     staging.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(staging))
@@ -290,7 +290,7 @@ _RUN = """
 """
 
 
-def test_an_export_that_is_killed_while_it_writes_leaves_whole_files_only(serve, tmp_path):
+def test_killed_export_leaves_only_complete_files(serve, tmp_path):
     export = serve()
     first = date(2026, 11, 13)
     export(ElementStatistics(), first, YESTERDAY, to="before")
@@ -329,13 +329,13 @@ def test_object_storage_holds_the_same_files_as_a_folder(export, memory, file_fo
     again = export(Conversions(), *span, file_format=file_format, to="memory://bucket/a360")
     found = {path.removeprefix("/bucket/a360/"): memory.cat_file(path) for path in memory.find("/")}
     assert found == export.tree()
-    # Until Airflow 3.2, with a third slash.
+    # Before Airflow 3.2, the URI has a third slash.
     uris = [file["uri"].replace(":///", "://") for file in manifest["files"]]
     assert uris == [f"memory://bucket/a360/{name}" for name in sorted(found)]
     assert again["files"] == manifest["files"]
 
 
-def test_an_upload_that_fails_is_an_error_of_the_destination(memory, finished, monkeypatch):
+def test_failed_upload_leaves_the_existing_file(memory, finished, monkeypatch):
     destination = Destination("memory://bucket/a360")
     destination.publish(finished, "all.jsonl")
     finished.write_text("newer")
@@ -363,7 +363,7 @@ class Lineage(AirflowPlugin):
 """
 
 
-def test_a_file_whose_address_is_too_long_for_lineage_is_published_all_the_same(tmp_path, finished):
+def test_file_whose_uri_is_too_long_for_lineage_is_published(tmp_path, finished):
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "lineage.py").write_text(LISTENER)
     folders = [tmp_path / "short", tmp_path.joinpath(*["x" * 200] * 8)]

@@ -1,11 +1,11 @@
-"""Rows on their way to a file: its order, in whatever pieces they come."""
+"""Staged files are sorted, in whatever chunks their rows are added."""
 
 import json
 
 import pytest
 
 from airflow_provider_a360.api.records import Record
-from airflow_provider_a360.export.stage import Staged
+from airflow_provider_a360.export.stage import StagedFile
 
 
 class Row(Record):
@@ -13,11 +13,11 @@ class Row(Record):
 
 
 def staged(path, *pieces):
-    """The numbers in the finished file, after rows of these numbers were added."""
-    file = Staged(path / "rows.jsonl", Row, lambda row: (row.number,))
+    """Stage rows with these numbers; return the numbers in the finished file."""
+    file = StagedFile(path / "rows.jsonl", Row, lambda row: (row.number,))
     for numbers in pieces:
         file.add([Row(number=number) for number in numbers])
-    lines = file.lines().read_text().splitlines()
+    lines = file.finish().read_text().splitlines()
     assert file.rows == len(lines)
     return [json.loads(line)["number"] for line in lines]
 
@@ -32,10 +32,10 @@ def staged(path, *pieces):
         ([9], [], [5], [], [7]),
     ],
 )
-def test_rows_are_in_order_though_a_later_piece_is_not_and_an_empty_one_came_between(tmp_path, pieces):
+def test_rows_are_sorted_across_chunks(tmp_path, pieces):
     wanted = sorted((number for piece in pieces for number in piece), reverse=True)
     assert staged(tmp_path, *pieces) == wanted
 
 
-def test_a_file_without_rows_is_empty(tmp_path):
+def test_file_without_rows_is_empty(tmp_path):
     assert staged(tmp_path) == staged(tmp_path, [], []) == []

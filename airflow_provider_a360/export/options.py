@@ -1,4 +1,7 @@
-"""The words that an export's options take. Cheap to import: they are checked while a DAG is parsed."""
+"""Define and check the allowed values of the export options.
+
+Keep this module cheap to import: Airflow imports it each time it parses a DAG.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ FileFormat = Literal["jsonl", "jsonl.gz", "csv", "csv.gz", "parquet"]
 PersonalData = Literal["keep", "hash", "drop"]
 Grain = Literal["day", "run"]
 
-_KNOWN: dict[str, Iterable[str]] = {
+_ALLOWED: dict[str, Iterable[str]] = {
     "file_format": get_args(FileFormat),
     "personal_data": get_args(PersonalData),
     "grain": get_args(Grain),
@@ -22,9 +25,11 @@ _KNOWN: dict[str, Iterable[str]] = {
 
 
 def check(name: str, value: Any) -> None:
-    """Refuse a word that the option of this name doesn't know.
+    """Check that an option has one of its allowed values.
 
-    Raises: A360ConfigError, which names those that it does.
+    :param name: the option, such as "file_format".
+    :param value: the value to check. Of a list option, such as "element_types", check each item.
+    :raises A360ConfigError: if the value is not allowed. The message lists the allowed values.
     """
-    if value not in _KNOWN[name]:
-        raise A360ConfigError(f"{name} is {value!r}; it must be one of {', '.join(_KNOWN[name])}.")
+    if value not in _ALLOWED[name]:
+        raise A360ConfigError(f"{name} is {value!r}; it must be one of {', '.join(_ALLOWED[name])}.")

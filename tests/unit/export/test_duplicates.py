@@ -1,4 +1,4 @@
-"""A file that makes whoever reads a whole folder count rows twice is named in the log and in the manifest."""
+"""The log and the manifest name files that make a reader of a whole folder count rows twice."""
 
 import logging
 from datetime import date, timedelta
@@ -35,7 +35,7 @@ def lay(export, *names):
 
 
 def the_warning(caplog, manifest):
-    """The only note, which must be in the log, too, and there once."""
+    """Return the only note, and check that it is the only warning in the log."""
     (note,) = manifest["notes"]
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [note]
     return note
@@ -44,13 +44,13 @@ def the_warning(caplog, manifest):
 @pytest.mark.parametrize(
     "other", ["all.csv", "all.jsonl.gz", "all.csv.gz", "all.parquet", "flow-7.jsonl", "flow-7.csv"]
 )
-def test_another_file_of_the_same_rows_is_named(export, caplog, other):
+def test_file_with_the_same_rows_is_named(export, caplog, other):
     lay(export, f"{FOLDER}/{other}")
     note = the_warning(caplog, export(Conversions(), YESTERDAY))
     assert f"{other} in {FOLDER}" in note
 
 
-def test_another_format_of_a_flow_is_named(export, caplog):
+def test_same_flow_in_another_format_is_named(export, caplog):
     folder = f"conversions-by_flow/dt={YESTERDAY}"
     lay(export, f"{folder}/{MAIN}.csv", f"{folder}/flow-7.csv")
     note = the_warning(caplog, export(Conversions(), YESTERDAY, flows=[example.MAIN_FLOW]))
@@ -58,7 +58,7 @@ def test_another_format_of_a_flow_is_named(export, caplog):
     assert "flow-7" not in note
 
 
-def test_another_format_of_a_run_is_named(export, caplog):
+def test_same_run_in_another_format_is_named(export, caplog):
     folder = f"element_stats-run/days={YESTERDAY - DAY}_{YESTERDAY}"
     lay(export, f"{folder}/all.csv")
     note = the_warning(caplog, export(ElementStatistics(grain="run"), YESTERDAY - DAY, YESTERDAY))
@@ -69,17 +69,17 @@ def test_another_format_of_a_run_is_named(export, caplog):
     "other",
     [".all.csv.0123456789.tmp", ".flow-7.jsonl.tmp", "_SUCCESS", "all.jsonl.bak", "notes.csv", "flow-charts.csv"],
 )
-def test_what_no_reader_takes_for_rows_is_not_named(export, other):
+def test_files_that_readers_ignore_are_not_named(export, other):
     lay(export, f"{FOLDER}/{other}")
     assert export(Conversions(), YESTERDAY)["notes"] == []
 
 
-def test_the_same_export_again_and_other_flows_are_not_named(export):
+def test_repeated_exports_and_other_flows_are_not_named(export):
     for flows in ([example.MAIN_FLOW], [example.MAIN_FLOW, example.PAUSED_FLOW], "all", "all"):
         assert export(Conversions(), YESTERDAY, flows=flows)["notes"] == []
 
 
-def test_files_of_many_days_are_one_note(export, caplog):
+def test_many_files_give_one_short_note(export, caplog):
     days = [YESTERDAY - n * DAY for n in range(30)]
     lay(export, *(f"conversions/dt={day}/{name}" for day in days for name in ("all.csv", "flow-1.jsonl")))
     lay(export, *(f"{FOLDER}/flow-{number}.jsonl" for number in range(100, 200)))
@@ -89,18 +89,18 @@ def test_files_of_many_days_are_one_note(export, caplog):
     assert len(note) < 1500
 
 
-def test_object_storage_is_looked_at_too(export, memory, caplog):
+def test_object_storage_is_checked_too(export, memory, caplog):
     memory.pipe_file(f"/bucket/a360/{FOLDER}/all.csv", b"")
     memory.pipe_file(f"/bucket/a360/{FOLDER}/.all.csv.gz.tmp", b"")
     note = the_warning(caplog, export(Conversions(), YESTERDAY, to="memory://bucket/a360"))
     assert f"all.csv in {FOLDER}" in note
 
 
-def test_a_storage_that_can_not_be_looked_at_never_fails_the_export(export, caplog, monkeypatch):
+def test_storage_that_can_not_be_listed_does_not_fail_the_export(export, caplog, monkeypatch):
     def denied(*_):
         raise PermissionError("Access Denied for ada@example.com")
 
-    monkeypatch.setattr(Destination, "sizes", denied)
+    monkeypatch.setattr(Destination, "file_sizes", denied)
     manifest = export(Conversions(), YESTERDAY - 2 * DAY, YESTERDAY)
     note = the_warning(caplog, manifest)
     assert "PermissionError" in note
