@@ -41,7 +41,7 @@ with DAG(
 with DAG("a360_report", schedule=[conversions], tags=["a360"]):
 
     @task
-    def report():
+    def report() -> None:
         # More than one where exports have ended faster than reports.
         for event in get_current_context()["triggering_asset_events"][conversions]:
             log.info("%d conversions of %s:", event.extra["rows"], ", ".join(event.extra["days"]))

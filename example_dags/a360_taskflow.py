@@ -12,7 +12,7 @@ from airflow_provider_a360.hooks.a360 import A360Hook
 
 
 @dag(schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), params={"flow_id": 292692}, tags=["a360"])
-def a360_taskflow():
+def a360_taskflow() -> None:
     @task
     def emails(flow_id: str) -> list[int]:
         return [element.id for element in A360Hook().flow(int(flow_id)).elements if element.type == "email"]

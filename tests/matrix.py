@@ -1,7 +1,7 @@
 """The package on every Airflow with every Python.
 
 For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
-nothing conflicts and that Airflow knows the provider and its commands; then install the tests' extra and run the tests:
+nothing conflicts and that Airflow knows the provider and its commands; then install the group `dev` and run the tests:
 those that start no Airflow on all, the others on one Python of each Airflow.
 Prints a table, and fails unless each pair has passed. A Python that this machine doesn't have is a failure too.
 """
@@ -80,8 +80,8 @@ class Pair:
     def pip(self, command: str, *arguments: str) -> str:
         return self.uv("pip", command, "--python", str(self.bin / "python"), *arguments)
 
-    def add(self, package: str) -> None:
-        self.pip("install", "--resolution", self.resolution, package, *self.airflow_packages)
+    def add(self, *packages: str) -> None:
+        self.pip("install", "--resolution", self.resolution, *packages, *self.airflow_packages)
         self.pip("check")
 
     def install(self, package: Path) -> str:
@@ -98,7 +98,9 @@ class Pair:
 
     def test(self, package: Path, tests: list[str]) -> str:
         """Returns pytest's own sum."""
-        self.add(f"airflow-provider-a360[dev] @ {package.as_uri()}")
+        self.add(
+            f"airflow-provider-a360[parquet,sandbox] @ {package.as_uri()}", "--group", f"{ROOT / 'pyproject.toml'}:dev"
+        )
         printed = self.run("pytest", "-p", "no:cacheprovider", *tests)
         return re.findall(r"^\d+ passed.*(?= in )", printed, re.MULTILINE)[-1]
 
