@@ -46,7 +46,7 @@ def demo(_: argparse.Namespace | None = None) -> None:
     try:
         # After Ctrl-C, a process of Airflow may still be writing files while this folder is deleted.
         with tempfile.TemporaryDirectory(prefix="a360-demo-airflow-", ignore_cleanup_errors=True) as home:
-            with _step("Start the sandbox, an A360 server with a made-up account") as results:
+            with _step("Start the sandbox, a made-up A360 account") as results:
                 sandbox = Sandbox()
                 results.append(sandbox.url)
             with sandbox:
@@ -209,6 +209,7 @@ def _run_days(manifests: Path, days: Sequence[date]) -> None:
             if run.state != "success":
                 raise SystemExit(f"The run for {day} ended in the state {run.state}.")
             returned = [task.xcom_pull(task_ids=task.task_id) for task in run.get_task_instances()]
+            returned.sort(key=lambda manifest: manifest["dataset"])
             results += [f"{manifest['rows']} rows of {manifest['dataset']}" for manifest in returned]
             found += returned
     manifests.write_text(json.dumps(found))
