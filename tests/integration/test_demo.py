@@ -42,7 +42,7 @@ def shown(folders):
 
 
 def test_each_step_and_day_has_a_line(shown):
-    steps = re.findall(r"^(\w+) (.+) … (.*)\d+ s$", shown, re.MULTILINE)
+    steps = re.findall(r"^(\w+) (.+) … (.*?)\d+ s$", shown, re.MULTILINE)
     assert [step for step, _, _ in steps] == ["Start", "Create", "Load", "Export", "Export", "Export"]
     days = [(title, result) for step, title, result in steps if step == "Export"]
     assert len({day for day, _ in days}) == 3
