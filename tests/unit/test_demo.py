@@ -1,4 +1,4 @@
-"""What the demo prints; tests/integration/test_demo.py runs all of it."""
+"""What the demo prints; tests/integration/test_airflow_demo.py runs all of it."""
 
 import subprocess
 import sys
