@@ -1,4 +1,4 @@
-"""`airflow a360 …`, also `python -m airflow_provider_a360 …`."""
+"""The commands `airflow a360 …`, also available as `python -m airflow_provider_a360 …`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ _ACCOUNT = "airflow_provider_a360.cli_account"
 
 
 def airflow_commands() -> list[GroupCommand]:
-    """The commands for Airflow's own command line (key `cli` of the provider info)."""
+    """Define the commands `airflow a360 …` (key `cli` of the provider info).
+
+    :return: one group, with a subcommand for each command.
+    """
     return [GroupCommand(name="a360", help=_HELP, subcommands=_commands())]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The same commands without Airflow's command line."""
+    """Run a command given to `python -m airflow_provider_a360`, which works on every version of Airflow.
+
+    :param arguments: the words after the program's name; None for those of this process.
+    """
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_a360", description=_HELP)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _commands():
@@ -36,42 +42,42 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _commands() -> tuple[ActionCommand, ...]:
-    conn_id = Arg(("--conn-id",), default=DEFAULT_CONN_ID, help=f"the connection (default: {DEFAULT_CONN_ID})")
+    conn_id = Arg(("--conn-id",), default=DEFAULT_CONN_ID, help=f"id of the connection (default: {DEFAULT_CONN_ID})")
     return (
         ActionCommand(
             name="demo",
-            help="Run the daily example DAG for three days against the sandbox and show what it exports",
-            func=lazy_load_command("airflow_provider_a360.sandbox.demo.demo"),
+            help="Run the daily example DAG for three days against the sandbox and show the exported rows",
+            func=lazy_load_command("airflow_provider_a360.demo.demo"),
             args=(),
         ),
         ActionCommand(
             name="sandbox",
-            help="Serve a made-up A360 account on this machine",
+            help="Start a server with a made-up A360 account on this machine",
             func=lazy_load_command("airflow_provider_a360.cli.sandbox"),
             args=tuple(_sandbox_args()),
         ),
         ActionCommand(
             name="check",
-            help="Ask a connection's account for its flows, and say what is wrong if it can't be asked",
+            help="Test a connection: request the account's flows, and explain the error if that fails",
             func=lazy_load_command(f"{_ACCOUNT}.check"),
             args=(
                 Arg(
                     ("conn_id",),
                     nargs="?",
                     default=DEFAULT_CONN_ID,
-                    help=f"the connection (default: {DEFAULT_CONN_ID})",
+                    help=f"id of the connection (default: {DEFAULT_CONN_ID})",
                 ),
             ),
         ),
         ActionCommand(
             name="flows",
-            help="List the account's flows; times are UTC",
+            help="List the account's flows (times are UTC)",
             func=lazy_load_command(f"{_ACCOUNT}.flows"),
             args=(conn_id, ARG_OUTPUT),
         ),
         ActionCommand(
             name="elements",
-            help="List the elements of a flow, without deleted ones; times are UTC",
+            help="List a flow's elements, without deleted ones (times are UTC)",
             func=lazy_load_command(f"{_ACCOUNT}.elements"),
             args=(Arg(("flow_id",), type=_flow_id, help="the flow's id, as in its URL"), conn_id, ARG_OUTPUT),
         ),
@@ -86,8 +92,13 @@ def _flow_id(text: str) -> int:
 
 
 def _sandbox_args() -> Iterator[Arg]:
-    yield Arg(("--port",), type=int, default=8360, help="port on 127.0.0.1 (default: 8360; 0 for any that is free)")
-    yield Arg(("--seed",), type=int, default=1, help="what the account is made from (default: 1)")
+    yield Arg(("--port",), type=int, default=8360, help="port on 127.0.0.1 (default: 8360; 0: any free port)")
+    yield Arg(
+        ("--seed",),
+        type=int,
+        default=1,
+        help="seed of the random numbers that the account is generated from (default: 1)",
+    )
     from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
 
     hints = typing.get_type_hints(Knobs)
@@ -103,19 +114,24 @@ def _sandbox_args() -> Iterator[Arg]:
 
 
 def sandbox(arguments: argparse.Namespace) -> None:
-    """Serve the sandbox until interrupted, and say how to connect to it."""
+    """Run the sandbox until Ctrl-C, and print the connection to it.
+
+    :param arguments: port, seed and knobs.
+    """
     from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
 
     try:
         from airflow_provider_a360.sandbox.server import Sandbox  # noqa: PLC0415
     except ImportError:
-        raise SystemExit('The sandbox needs its extra: pip install "airflow-provider-a360[sandbox]"') from None
+        raise SystemExit(
+            'The sandbox needs the extra "sandbox": pip install "airflow-provider-a360[sandbox]"'
+        ) from None
     knobs = Knobs(**{knob.name: getattr(arguments, knob.name) for knob in dataclasses.fields(Knobs)})
     try:
         server = Sandbox(seed=arguments.seed, port=arguments.port, knobs=knobs)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not from 0 to 65535"
-        raise SystemExit(f"Port {arguments.port} can't be used ({reason}); choose another with --port.") from None
-    print(f"A made-up A360 account at {server.url}. Stop with Ctrl-C. Point Airflow at it with:\n")
+        reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+        raise SystemExit(f"Port {arguments.port} can't be used ({reason}). Choose another one with --port.") from None
+    print(f"The sandbox is running at {server.url}. Press Ctrl-C to stop it. To connect Airflow to it:\n")
     print(f"export AIRFLOW_CONN_A360_DEFAULT='{server.connection_uri}'", flush=True)
     server.serve_forever()

@@ -1,4 +1,4 @@
-"""The commands that ask an account: `check`, `flows` and `elements`."""
+"""The commands that send requests to an account: `check`, `flows` and `elements`."""
 
 from __future__ import annotations
 
@@ -23,46 +23,58 @@ T = TypeVar("T")
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Say whether an account can be asked, in the words of the connection page's button; exits with 1 if not."""
-    works, said = _hook(arguments.conn_id).test_connection()
+    """Test a connection, and print the same message as the button on Airflow's connection page.
+
+    :param arguments: `conn_id`.
+    :raises SystemExit: with the message, if the test fails; the exit code is then 1.
+    """
+    works, message = _hook(arguments.conn_id).test_connection()
     if not works:
-        raise SystemExit(said)
-    print(said)  # noqa: T201
+        raise SystemExit(message)
+    print(message)
 
 
 def flows(arguments: argparse.Namespace) -> None:
-    """Print the account's flows."""
-    _print(_ask(arguments.conn_id, lambda client: list(client.flows())), _of_flow, arguments.output)
+    """Print the account's flows.
+
+    :param arguments: `conn_id`, `output`.
+    :raises SystemExit: with a message, if the account can't be read.
+    """
+    _print(_request(arguments.conn_id, lambda client: list(client.flows())), _flow_columns, arguments.output)
 
 
 def elements(arguments: argparse.Namespace) -> None:
-    """Print a flow's elements; those deleted from it are not among them."""
-    details = _ask(arguments.conn_id, lambda client: client.flow(arguments.flow_id))
-    _print(details.elements, _of_element, arguments.output)
+    """Print a flow's elements, without deleted ones.
+
+    :param arguments: `flow_id`, `conn_id`, `output`.
+    :raises SystemExit: with a message, if the flow can't be read.
+    """
+    details = _request(arguments.conn_id, lambda client: client.flow(arguments.flow_id))
+    _print(details.elements, _element_columns, arguments.output)
 
 
-def _of_flow(flow: Flow) -> dict[str, Any]:
+def _flow_columns(flow: Flow) -> dict[str, Any]:
     return {
         "id": flow.id,
         "name": flow.name,
         "status": flow.status,
         "status_meaning": None if flow.status is None else FLOW_STATUSES.get(flow.status),
-        "created": _printed(flow.created),
-        "changed": _printed(flow.changed),
+        "created": _isoformat(flow.created),
+        "changed": _isoformat(flow.changed),
     }
 
 
-def _of_element(element: Element) -> dict[str, Any]:
+def _element_columns(element: Element) -> dict[str, Any]:
     return {
         "id": element.id,
         "type": element.type,
         "name": element.name,
-        "created": _printed(element.created),
-        "last_send": _printed(element.last_send),
+        "created": _isoformat(element.created),
+        "last_send": _isoformat(element.last_send),
     }
 
 
-def _printed(moment: datetime | None) -> str | None:
+def _isoformat(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
@@ -70,22 +82,22 @@ def _print(rows: Sequence[T], columns: Callable[[T], dict[str, Any]], output: st
     def shown(row: T) -> dict[str, Any]:
         return {name: printable(value) if isinstance(value, str) else value for name, value in columns(row).items()}
 
-    # The subject of an e-mail may well hold what the console would take for markup: "[name], your order".
+    # An e-mail's subject may look like the console's markup: "[name], your order".
     AirflowConsole(markup=False, emoji=False).print_as(rows, output, shown)
 
 
-def _ask(conn_id: str, question: Callable[[A360Client], T]) -> T:
-    """What the connection's account answers; where it doesn't, the command ends with what is wrong."""
+def _request(conn_id: str, request: Callable[[A360Client], T]) -> T:
+    """Return the result of a request; if it fails, end the command with a message."""
     try:
-        return question(_hook(conn_id).client(deadline=PATIENCE))
+        return request(_hook(conn_id).client(deadline=PATIENCE))
     except A360Error as error:
         raise SystemExit(trouble(error)) from None
 
 
 def _hook(conn_id: str) -> A360Hook:
-    # As Airflow's own commands do: without it, connections of its database are not found.
+    # Airflow's own commands set this too. Without it, Airflow doesn't look for connections in its database.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    # Airflow logs to stdout, where a program expects the answer and nothing else.
+    # Airflow logs to stdout, but programs that read a command's JSON need stdout to hold nothing else.
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
             handler.setStream(sys.stderr)

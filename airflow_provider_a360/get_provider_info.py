@@ -1,4 +1,4 @@
-"""What Airflow learns about this provider."""
+"""The metadata that Airflow reads about this provider."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ _NAME = "SendPulse Automation 360"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's information, as Airflow's provider schema has it."""
+    """Describe the provider, its connection type, classes and commands.
+
+    :return: a dictionary in the form of Airflow's provider schema.
+    """
     return {
         "package-name": "airflow-provider-a360",
         "name": _NAME,
-        "description": "Exports statistics and conversions of SendPulse Automation 360 flows, day by day.",
+        "description": "Export statistics and conversions of SendPulse Automation 360 flows to files, one per UTC day.",
         "integrations": [
             {
                 "integration-name": _NAME,
@@ -45,23 +48,27 @@ def get_provider_info() -> dict[str, Any]:
                 },
                 "conn-fields": {
                     "requests_per_second": _number(
-                        "Requests a second", "The account's limit is 10 for all its users together.", 10, 0.01, 1000
+                        "Requests per second",
+                        "The service allows 10 for each account, all its API clients together.",
+                        10,
+                        0.01,
+                        1000,
                     ),
-                    "page_size": _number("Page size", "Rows a request, 1 to 100.", 100, 1, 100, "integer"),
+                    "page_size": _number("Page size", "Rows per request, 1 to 100.", 100, 1, 100, "integer"),
                     "max_in_flight": _number(
-                        "Requests in flight", "Requests under way at once, 1 to 64.", 8, 1, 64, "integer"
+                        "Concurrent requests", "The most requests at the same time, 1 to 64.", 8, 1, 64, "integer"
                     ),
                     "connect_timeout": _number(
-                        "Connect time-out", "The longest wait for a connection, in seconds.", 10, 0.01, 3600
+                        "Connect timeout", "The longest wait for a connection, in seconds.", 10, 0.01, 3600
                     ),
                     "read_timeout": _number(
-                        "Read time-out", "The longest silence within an answer, in seconds.", 60, 0.01, 3600
+                        "Read timeout", "The longest wait for the next bytes of a response, in seconds.", 60, 0.01, 3600
                     ),
                     "personal_data_secret": {
                         "label": "Personal-data secret",
                         "description": (
-                            'The key of exports with personal_data="hash". Long and random; '
-                            "only exports with the same key can be joined."
+                            'The key for exports with personal_data="hash". Use a long random string. '
+                            "Exports can be joined only if they used the same key."
                         ),
                         "schema": {"type": ["string", "null"], "format": "password"},
                     },
@@ -75,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
 def _number(
     label: str, description: str, default: float, lowest: float, highest: float, kind: str = "number"
 ) -> dict[str, Any]:
-    """A field of the connection's form; it starts empty, so that a changed default reaches all connections."""
+    """Describe a number field of the connection form. It starts empty, so that connections follow new defaults."""
     return {
         "label": label,
         "description": f"{description} Default: {default:g}.",

@@ -1,7 +1,7 @@
 """The package on every Airflow with every Python.
 
 For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
-nothing conflicts and that Airflow knows the provider and its commands. Then, on all pairs, install the tests' extra and
+nothing conflicts and that Airflow knows the provider and its commands. Then, on all pairs, install the group `dev` and
 run the tests that start no Airflow. Last, on one Python of each Airflow, run those that do, which take longest.
 A pair that fails a step takes no further one; the others go on. Prints each step's outcome when it ends, then a table
 and what was skipped, and fails unless all steps have passed. A Python that this machine doesn't have is a failure too.
@@ -94,8 +94,8 @@ class Pair:
     def pip(self, command: str, *arguments: str) -> str:
         return self.uv("pip", command, "--python", str(self.bin / "python"), *arguments)
 
-    def add(self, package: str) -> None:
-        self.pip("install", "--resolution", self.resolution, package, *self.airflow_packages)
+    def add(self, *packages: str) -> None:
+        self.pip("install", "--resolution", self.resolution, *packages, *self.airflow_packages)
         self.pip("check")
 
     def install(self, package: Path) -> str:
@@ -112,7 +112,9 @@ class Pair:
 
     def test(self, package: Path, tests: list[str]) -> str:
         """Returns pytest's own sum."""
-        self.add(f"airflow-provider-a360[dev] @ {package.as_uri()}")
+        self.add(
+            f"airflow-provider-a360[parquet,sandbox] @ {package.as_uri()}", "--group", f"{ROOT / 'pyproject.toml'}:dev"
+        )
         printed = self.run("pytest", "-p", "no:cacheprovider", "-rs", *tests)
         self.skipped |= set(re.findall(r"^SKIPPED \[\d+\] [^ ]+ (.+)$", printed, re.MULTILINE))
         return re.findall(r"^\d+ passed.*(?= in )", printed, re.MULTILINE)[-1]

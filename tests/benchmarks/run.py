@@ -1,4 +1,4 @@
-"""The benchmark: `.venv/bin/python tests/benchmarks/run.py [CASE…] [--quick]`, with the extra `benchmark` installed.
+"""The benchmark: `.venv/bin/python tests/benchmarks/run.py [CASE…] [--quick]`, with the group `benchmark` installed.
 
 Each contender runs as a process of its own against the sandbox in another; wall time, CPU time and peak memory are
 those of whole processes, medians of several runs that take turns. Each time, the rows that were written are checked.

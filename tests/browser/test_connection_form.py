@@ -15,11 +15,11 @@ NUMBERS = {name: field for name, field in FIELDS.items() if "string" not in fiel
 STANDARD = {"Base URL": "https://api.example.com/base", "Client ID": "our-client"}
 SECRET = {"Client secret, or API key": 's/ecret "of: ours@'}
 EXTRA = {
-    "Requests a second": "2.5",
+    "Requests per second": "2.5",
     "Page size": "50",
-    "Requests in flight": "3",
-    "Connect time-out": "1.5",
-    "Read time-out": "20",
+    "Concurrent requests": "3",
+    "Connect timeout": "1.5",
+    "Read timeout": "20",
 }
 HASH_KEY = {"Personal-data secret": "long & random-key"}
 TYPED = {
@@ -106,7 +106,7 @@ def test_saving_again_keeps_the_secrets_and_what_was_not_touched(pages, read):
     pages.fill({"Client ID": "another-client"})
     pages.unfold("Extra Fields")
     assert values(pages) == EXTRA | dict.fromkeys(HASH_KEY, "***")
-    pages.fill({"Page size": "", "Read time-out": "30"})
+    pages.fill({"Page size": "", "Read timeout": "30"})
     pages.save()
     assert read("again") == TYPED | {"client_id": "another-client", "page_size": 100, "read_timeout": 30}
 
@@ -127,7 +127,7 @@ def test_new_secrets_take_the_place_of_old_ones_and_one_can_be_taken_away(pages,
 
 
 def test_a_number_out_of_its_range_is_put_right_on_the_page(pages, read):
-    add(pages, "out_of_range", SECRET, {"Page size": "500", "Requests in flight": "0"})
+    add(pages, "out_of_range", SECRET, {"Page size": "500", "Concurrent requests": "0"})
     settings = read("out_of_range")
     assert (settings["page_size"], settings["max_in_flight"]) == (100, 1)
 

@@ -1,7 +1,7 @@
 """The daily example DAG by CeleryExecutor: a Redis broker, two workers, each task in a process of its own.
 
 It starts all of it, the made-up account included, queues a backfill, and compares each file with what the account
-holds. Takes a minute or two; needs Debian's redis-server, and the extra `celery`.
+holds. Takes a minute or two; needs Debian's redis-server, and the dependency group `celery`.
 """
 
 import argparse

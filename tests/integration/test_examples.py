@@ -1,18 +1,14 @@
-"""Every example DAG runs as it stands, and so do the commands that the README prints."""
+"""Every example DAG runs as it stands."""
 
 import itertools
 import json
-import re
 import shutil
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from airflow_harness import AIRFLOW, NOW, ROOT, connection
+from airflow_harness import NOW, ROOT, connection
 
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
-
-README = (ROOT / "README.md").read_text()
 
 RUN = """
 import json, os
@@ -91,21 +87,3 @@ def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
         if element.type == "email" and not element.deleted
     ]
     assert counted == [len(element.events) for element in emails] != []
-
-
-def test_the_demo_shows_manifests_rows_and_files(home):
-    command = re.search(r"<!-- the demo -->\n```bash\n(.+)\n```", README)[1]
-    assert command.endswith(".venv/bin/airflow a360 demo")
-    command = ("airflow", "a360") if AIRFLOW >= (3, 2) else ("python", "-m", "airflow_provider_a360")
-    shown = home.run(*command, "demo")
-    assert shown.count("element_stats |") == shown.count("conversions   |") == 3
-    files = re.findall(r" (\d+) rows +(\S+)$", shown, re.MULTILINE)
-    assert len(files) == 6
-    for rows, path in files:
-        assert len(Path(path).read_text().splitlines()) == int(rows) + path.endswith(".csv")
-
-
-def test_the_commands_stand_without_airflows_command_line_too(home):
-    shown = home.run("python", "-m", "airflow_provider_a360", "--help")
-    assert "demo" in shown
-    assert "sandbox" in shown

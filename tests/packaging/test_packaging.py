@@ -70,7 +70,9 @@ def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
     with tarfile.open(built("sdist", ROOT, folders["sdist"])) as archive:
         archive.extractall(folders["source"], filter="data")
     source = folders["source"] / NAME
-    assert {"README.md", "CHANGELOG.md", "LICENSE", f"tests/packaging/{Path(__file__).name}"} <= files_of(source)
+    # Its tests can be run: what they read is in it.
+    read = {"README.md", "CHANGELOG.md", "LICENSE", ".ci/run", ".github/workflows/tests.yml", ".pre-commit-config.yaml"}
+    assert read | {f"tests/packaging/{Path(__file__).name}"} <= files_of(source)
     again = built("wheel", source, folders["wheel"])
     assert again.name == wheel.name == f"{NAME}-py3-none-any.whl"
     assert again.read_bytes() == wheel.read_bytes()
@@ -92,6 +94,8 @@ def test_it_says_what_it_is_and_where_it_runs(distribution, installed):
     # An index refuses a licence that is said twice.
     assert not [name for name in classifiers if name.startswith("License ::")]
     assert said["Description-Content-Type"] == "text/markdown"
+    assert said.get_all("Provides-Extra") == sorted(EXTRAS)
+    assert [url.partition(", ")[0] for url in said.get_all("Project-URL")] == ["Documentation"]
 
 
 def imported(folder):
@@ -135,7 +139,7 @@ def test_airflow_finds_the_provider_its_commands_and_its_examples_in_the_wheel(i
 import airflow_provider_a360
 from airflow.cli.cli_parser import get_parser
 from airflow.providers_manager import ProvidersManager
-from airflow_provider_a360.sandbox.demo import _example_dags
+from airflow_provider_a360.demo import _example_dags
 print(airflow_provider_a360.__file__)
 print(ProvidersManager().providers["airflow-provider-a360"].version)
 print(_example_dags())

@@ -1,4 +1,4 @@
-"""The commands that ask an account, and the connection page's button, which says the same as `check`."""
+"""The commands that send requests to an account, and the connection page's button, which prints the same as `check`."""
 
 import json
 import socket
@@ -340,7 +340,7 @@ def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
         (("elements", "x"), "flow_id is 'x'; it must be an id"),
         (("elements", 0), "flow_id is '0'; it must be an id"),
         (("sandbox", "--port", "99999999999999999999"), "Port 99999999999999999999 can't be used"),
-        (("sandbox", "--port", "70000"), "Port 70000 can't be used (it is not from 0 to 65535)"),
+        (("sandbox", "--port", "70000"), "Port 70000 can't be used (a port is a number from 0 to 65535)"),
     ],
 )
 def test_numbers_that_can_not_be_end_a_command_with_a_line(command, said, capsys):
