@@ -17,7 +17,7 @@ from airflow_provider_a360.api.endpoints import FLOW_STATUSES
 from airflow_provider_a360.api.errors import A360Error
 from airflow_provider_a360.api.masking import printable
 from airflow_provider_a360.api.records import Element, Flow
-from airflow_provider_a360.hooks.a360 import PATIENCE, A360Hook, trouble
+from airflow_provider_a360.hooks.a360 import INTERACTIVE_DEADLINE, A360Hook, explain
 
 T = TypeVar("T")
 
@@ -89,9 +89,9 @@ def _print(rows: Sequence[T], columns: Callable[[T], dict[str, Any]], output: st
 def _request(conn_id: str, request: Callable[[A360Client], T]) -> T:
     """Return the result of a request; if it fails, end the command with a message."""
     try:
-        return request(_hook(conn_id).client(deadline=PATIENCE))
+        return request(_hook(conn_id).client(deadline=INTERACTIVE_DEADLINE))
     except A360Error as error:
-        raise SystemExit(trouble(error)) from None
+        raise SystemExit(explain(error)) from None
 
 
 def _hook(conn_id: str) -> A360Hook:

@@ -36,8 +36,8 @@ SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
 def _of_its_own(monkeypatch):
     monkeypatch.setattr(account, "_accounts", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
-    monkeypatch.setattr(a360, "PATIENCE", 0.05)
-    monkeypatch.setattr(cli_account, "PATIENCE", 0.05)
+    monkeypatch.setattr(a360, "INTERACTIVE_DEADLINE", 0.05)
+    monkeypatch.setattr(cli_account, "INTERACTIVE_DEADLINE", 0.05)
     # The commands set it for their process.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
 

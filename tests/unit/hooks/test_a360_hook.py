@@ -12,7 +12,8 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360AuthError, A360ConfigError, A360RevokedError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.get_provider_info import get_provider_info
-from airflow_provider_a360.hooks.a360 import A360Hook, settings_of
+from airflow_provider_a360.hooks.a360 import A360Hook
+from airflow_provider_a360.hooks.connection import settings_of
 from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.knobs import Knobs
 from airflow_provider_a360.sandbox.server import Sandbox
