@@ -10,12 +10,12 @@ from random import Random
 
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.flow import Contact, Conversion, Element, Event, Flow
-from airflow_provider_a360.sandbox.journeys import DAY, LONGEST_JOURNEY, Step, day_of, person
+from airflow_provider_a360.sandbox.journeys import DAY, LONGEST_JOURNEY, Step, contact_details, steps_of_day
 
 __all__ = ["Account", "Contact", "Conversion", "Element", "Event", "EventLog", "Flow"]
 
-_DRAINING = 12
-_PAUSED = 5
+_MAIN_QUEUE = 12
+_PAUSED_QUEUE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Account:
     flows: list[Flow] = field(default_factory=list)
     event_logs: list[EventLog] = field(default_factory=list)
     opened: datetime | None = None
-    _script: _Script | None = field(default=None, repr=False, compare=False)
+    _timeline: _Timeline | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def generate(
@@ -57,9 +57,9 @@ class Account:
         at `now` and is empty `drain` later, while the clock runs.
         """
         moment = (now or datetime.now(UTC)).astimezone(UTC)
-        first = first_day or _quarter((moment - 90 * DAY).date())
+        first = first_day or _quarter_start((moment - 90 * DAY).date())
         flows = example.example_flows(first - LONGEST_JOURNEY, moment)
-        account = cls(flows, opened=moment, _script=_Script(flows, seed, first - LONGEST_JOURNEY, drain))
+        account = cls(flows, opened=moment, _timeline=_Timeline(flows, seed, first - LONGEST_JOURNEY, drain))
         account.advance(moment)
         return account
 
@@ -68,7 +68,7 @@ class Account:
         cls, count: int, *, until: datetime, every: timedelta = timedelta(seconds=60), flow_id: int = example.MAIN_FLOW
     ) -> Account:
         """An account of one flow with nothing but many conversions, the newest at `until`; for measurements."""
-        people = [person(number) for number in range(1, 1_000)]
+        people = [contact_details(number) for number in range(1, 1_000)]
         first = until - every * (count - 1)
         rows = [
             Conversion(
@@ -107,7 +107,9 @@ class Account:
             place, at = dice.choice((1, 2, 2, 3, 3)), (first + every * number).replace(microsecond=0)
             journey = timedelta(seconds=int(60 * most_minutes ** dice.random()))
             kind = "maintrigger" if place == 1 else "goal"
-            rows.append(Conversion(number + 1, kind, flow_id + place, *person(dice.randrange(5_000)), at, at - journey))
+            rows.append(
+                Conversion(number + 1, kind, flow_id + place, *contact_details(dice.randrange(5_000)), at, at - journey)
+            )
         return cls(
             [_only_conversions(flow_id, rows, ["one goal", "another goal"], first - timedelta(days=journey_days) - DAY)]
         )
@@ -132,8 +134,8 @@ class Account:
 
     def advance(self, now: datetime) -> None:
         """Let happen what a generated account has in store up to `now`. An account made by hand stays as it is."""
-        if self._script is not None:
-            self._script.play(self, now)
+        if self._timeline is not None:
+            self._timeline.play(self, now)
 
 
 def _only_conversions(flow_id: int, rows: list[Conversion], goals: list[str], created: datetime) -> Flow:
@@ -143,11 +145,11 @@ def _only_conversions(flow_id: int, rows: list[Conversion], goals: list[str], cr
     return Flow(flow_id, "Many conversions", 1, created, created, elements, rows)
 
 
-def _quarter(day: date) -> date:
+def _quarter_start(day: date) -> date:
     return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
 
 
-class _Script:
+class _Timeline:
     """What is to happen in a generated account, day by day."""
 
     def __init__(self, flows: list[Flow], seed: int, first_day: date, drain: timedelta) -> None:
@@ -157,19 +159,19 @@ class _Script:
         self._next_day = first_day
         self._drain = drain
         self._pending: list[Step] = []
-        self._passes: dict[tuple[int, int], Event] = {}
+        self._events: dict[tuple[int, int], Event] = {}
         self._numbers: Counter[tuple[date, int]] = Counter()
 
     def play(self, account: Account, now: datetime) -> None:
         if self._next_day <= now.date():
             while self._next_day <= now.date():
                 for plan in example.PLANS:
-                    self._pending.extend(day_of(plan, self._seed, self._next_day))
+                    self._pending.extend(steps_of_day(plan, self._seed, self._next_day))
                 self._next_day += DAY
             self._pending.sort(reverse=True)
         while self._pending and self._pending[-1].at <= now:
             self._apply(account, self._pending.pop())
-        self._queues(account, now)
+        self._update_queues(account, now)
 
     def _apply(self, account: Account, step: Step) -> None:
         place, flow, element = self._elements[step.element_id]
@@ -177,16 +179,16 @@ class _Script:
         if step.counter == "executed":
             event = Event(self._number(step.at, place), contact, step.at, status=step.status)
             element.add(event)
-            self._passes[step.journey, element.id] = event
+            self._events[step.journey, element.id] = event
             if element.id == example.START:
                 account.event_logs.append(EventLog(example.EVENT_NUMBER, contact.email, contact.phone, step.at))
         elif step.counter == "conversion":
             number = self._number(step.at, 99)
-            flow.convert(
+            flow.add_conversion(
                 Conversion(number, element.type, element.id, contact.email, contact.phone, step.at, step.start)
             )
         else:
-            element.mark(self._passes[step.journey, element.id], step.counter, step.at)
+            element.mark(self._events[step.journey, element.id], step.counter, step.at)
 
     def _number(self, at: datetime, place: int) -> int:
         """An id that grows with time and is the same whenever the account was opened: day, element, number."""
@@ -194,11 +196,11 @@ class _Script:
         self._numbers[day, place] += 1
         return ((day.toordinal() - 730_000) * 100 + place) * 1_000 + self._numbers[day, place]
 
-    def _queues(self, account: Account, now: datetime) -> None:
+    def _update_queues(self, account: Account, now: datetime) -> None:
         opened = account.opened or now
         left = 1 - (now - opened) / self._drain if self._drain else 0
         for flow in account.flows:
             if flow.id == example.MAIN_FLOW:
-                flow.in_queue = max(0, ceil(_DRAINING * min(left, 1)))
+                flow.in_queue = max(0, ceil(_MAIN_QUEUE * min(left, 1)))
             elif flow.id == example.PAUSED_FLOW:
-                flow.in_queue = min(_PAUSED, flow.starts())
+                flow.in_queue = min(_PAUSED_QUEUE, flow.starts())

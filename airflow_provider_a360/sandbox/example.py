@@ -1,11 +1,11 @@
-"""The flows of a generated account and how contacts walk through them. Ids are the page's own where it has samples."""
+"""The flows of a generated account and how contacts go through them. Ids are the page's own where it has samples."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
 from airflow_provider_a360.sandbox.flow import Element, Flow
-from airflow_provider_a360.sandbox.journeys import DAY, Plan, Walk
+from airflow_provider_a360.sandbox.journeys import DAY, Journey, Plan
 
 MAIN_FLOW = 292692
 WELCOME_FLOW = 281013
@@ -80,8 +80,8 @@ def _first_week(day: date) -> bool:
     return day.day <= 7  # noqa: PLR2004
 
 
-def _follow_up(walk: Walk) -> None:  # noqa: C901  (a branch for each element)
-    midnight = datetime.combine(walk.day, time(), UTC) + DAY
+def _follow_up(journey: Journey) -> None:  # noqa: C901  (a branch for each element)
+    midnight = datetime.combine(journey.day, time(), UTC) + DAY
     # The first three journeys of every day convert within a minute of UTC midnight, one of them on its very second.
     near = {
         0: (midnight - timedelta(minutes=5), midnight),
@@ -89,54 +89,54 @@ def _follow_up(walk: Walk) -> None:  # noqa: C901  (a branch for each element)
     }
     near[2] = (midnight - DAY, midnight - DAY + timedelta(seconds=40))
     paid_at: datetime | None = None
-    if walk.number in near:
-        walk.start, paid_at = near[walk.number]
-    start = walk.execute(START, walk.start)
-    if paid_at is None and walk.chance(0.03):
-        walk.step(START, "deleted", start + walk.wait(10, 3_600))
+    if journey.number in near:
+        journey.start, paid_at = near[journey.number]
+    start = journey.execute(START, journey.start)
+    if paid_at is None and journey.chance(0.03):
+        journey.step(START, "deleted", start + journey.wait(10, 3_600))
         return
-    walk.send_email(EMAIL, start + walk.wait(2, 20))
-    if _first_week(walk.day) and walk.chance(0.5):
-        walk.send_email(OLD_EMAIL, start + walk.wait(20, 40))
-    if walk.branch(FILTER, start + walk.wait(2, 30)):
-        walk.execute(ACTION, start + walk.wait(30, 60))
-    if walk.chance(0.4):
-        walk.send_sms(SMS, start + walk.wait(60, 7_200))
-    if walk.chance(0.3):
-        walk.send_push(PUSH, start + walk.wait(60, 86_400))
-    if walk.chance(0.2):
-        walk.execute(MESSENGER, start + walk.wait(60, 3_600))
-    opened_it = walk.branch(CONDITION, start + walk.wait(3_600, 7_200))
+    journey.send_email(EMAIL, start + journey.wait(2, 20))
+    if _first_week(journey.day) and journey.chance(0.5):
+        journey.send_email(OLD_EMAIL, start + journey.wait(20, 40))
+    if journey.branch(FILTER, start + journey.wait(2, 30)):
+        journey.execute(ACTION, start + journey.wait(30, 60))
+    if journey.chance(0.4):
+        journey.send_sms(SMS, start + journey.wait(60, 7_200))
+    if journey.chance(0.3):
+        journey.send_push(PUSH, start + journey.wait(60, 86_400))
+    if journey.chance(0.2):
+        journey.execute(MESSENGER, start + journey.wait(60, 3_600))
+    opened_it = journey.branch(CONDITION, start + journey.wait(3_600, 7_200))
     if paid_at is not None:
-        walk.reach_goal(PAID, paid_at)
-    elif walk.chance(0.45):
-        walk.reach_goal(PAID, start + walk.wait(3, 10 * 86_400))
-    if opened_it and walk.chance(0.3):
-        walk.reach_goal(REVIEWED, start + walk.wait(7_200, 12 * 86_400))
-    if walk.chance(0.12):
-        walk.step(START, "conversion", start + walk.wait(9, 9 * 86_400))
+        journey.reach_goal(PAID, paid_at)
+    elif journey.chance(0.45):
+        journey.reach_goal(PAID, start + journey.wait(3, 10 * 86_400))
+    if opened_it and journey.chance(0.3):
+        journey.reach_goal(REVIEWED, start + journey.wait(7_200, 12 * 86_400))
+    if journey.chance(0.12):
+        journey.step(START, "conversion", start + journey.wait(9, 9 * 86_400))
 
 
-def _welcome(walk: Walk) -> None:
-    start = walk.execute(WELCOME_START, walk.start)
-    walk.send_email(WELCOME_EMAIL, start + walk.wait(2, 60))
-    if _first_week(walk.day) and walk.chance(0.5):
-        walk.send_sms(WELCOME_OLD_SMS, start + walk.wait(20, 40))
-    if walk.branch(WELCOME_FILTER, start + walk.wait(60, 600)):
-        walk.send_sms(WELCOME_SMS, start + walk.wait(600, 86_400))
+def _welcome(journey: Journey) -> None:
+    start = journey.execute(WELCOME_START, journey.start)
+    journey.send_email(WELCOME_EMAIL, start + journey.wait(2, 60))
+    if _first_week(journey.day) and journey.chance(0.5):
+        journey.send_sms(WELCOME_OLD_SMS, start + journey.wait(20, 40))
+    if journey.branch(WELCOME_FILTER, start + journey.wait(60, 600)):
+        journey.send_sms(WELCOME_SMS, start + journey.wait(600, 86_400))
     else:
-        walk.send_push(WELCOME_PUSH, start + walk.wait(600, 86_400))
-    if walk.chance(0.5):
-        walk.reach_goal(WELCOME_GOAL, start + walk.wait(60, 10 * 86_400))
+        journey.send_push(WELCOME_PUSH, start + journey.wait(600, 86_400))
+    if journey.chance(0.5):
+        journey.reach_goal(WELCOME_GOAL, start + journey.wait(60, 10 * 86_400))
 
 
-def _monthly_offer(walk: Walk) -> None:
-    start = walk.execute(PAUSED_START, walk.start)
-    walk.send_email(PAUSED_EMAIL, start + walk.wait(2, 60))
-    if walk.chance(0.3):
-        walk.reach_goal(PAUSED_GOAL, start + walk.wait(60, 9 * 86_400))
-    if walk.chance(0.1):
-        walk.step(PAUSED_START, "conversion", start + walk.wait(60, 3_600))
+def _monthly_offer(journey: Journey) -> None:
+    start = journey.execute(PAUSED_START, journey.start)
+    journey.send_email(PAUSED_EMAIL, start + journey.wait(2, 60))
+    if journey.chance(0.3):
+        journey.reach_goal(PAUSED_GOAL, start + journey.wait(60, 9 * 86_400))
+    if journey.chance(0.1):
+        journey.step(PAUSED_START, "conversion", start + journey.wait(60, 3_600))
 
 
 PLANS = (

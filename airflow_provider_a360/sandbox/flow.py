@@ -35,7 +35,7 @@ def utc_days(first_day: date, last_day: date | None = None) -> Span:
     return datetime.combine(first_day, time(), UTC), datetime.combine(last, time(), UTC) + timedelta(days=1)
 
 
-def cut(rows: Sequence[Any], span: Span, key: Callable[[Any], datetime] | None = None) -> tuple[int, int]:
+def slice_bounds(rows: Sequence[Any], span: Span, key: Callable[[Any], datetime] | None = None) -> tuple[int, int]:
     """The indexes at which a span starts and ends in rows sorted by moment."""
     since, until = span
     low = 0 if since is None else bisect_left(rows, since, key=key)
@@ -101,13 +101,13 @@ class Element:
 
     def count(self, counter: str, span: Span = ALWAYS) -> int:
         """How often a counter of `COUNTERS` moved within a span."""
-        low, high = cut(self._moments(counter), span)
+        low, high = slice_bounds(self._moments(counter), span)
         return high - low
 
     def last(self, span: Span = ALWAYS) -> datetime | None:
         """When the element was last executed within a span: the page's `last_send`."""
         moments = self._moments("executed")
-        low, high = cut(moments, span)
+        low, high = slice_bounds(moments, span)
         return moments[high - 1] if high > low else None
 
     def counts_on(self, first_day: date, last_day: date | None = None) -> dict[str, int]:
@@ -191,7 +191,7 @@ class Flow:
     ) -> list[Conversion]:
         """Conversions whose own date lies in whole UTC days, both included; newest first, as in the page's sample."""
         rows = self.conversions_of(kind, goal_id)
-        low, high = cut(rows, utc_days(first_day, last_day), attrgetter("conversion_date"))
+        low, high = slice_bounds(rows, utc_days(first_day, last_day), attrgetter("conversion_date"))
         return rows[low:high][::-1]
 
     def printed_id(self, conversion: Conversion, *, by_kind: bool) -> int:
@@ -213,12 +213,12 @@ class Flow:
                 last[row.conversion_type] += 1
                 self._numbers[row.conversion_type, row.id] = last[row.conversion_type]
 
-    def convert(self, conversion: Conversion) -> None:
+    def add_conversion(self, conversion: Conversion) -> None:
         """Add a conversion."""
         self.conversions.append(conversion)
         self._cache.clear()
 
-    def forget(self, conversion: Conversion) -> None:
+    def remove_conversion(self, conversion: Conversion) -> None:
         """Remove a conversion."""
         self.conversions.remove(conversion)
         self._cache.clear()

@@ -69,11 +69,11 @@ class Plan:
 
     flow_id: int
     starts_on: Callable[[date], int]
-    walk: Callable[[Walk], None]
+    run: Callable[[Journey], None]
 
 
-def person(number: int) -> tuple[str | None, str | None]:
-    """The e-mail address and phone of a made-up person: some lack the one, some the other, some both."""
+def contact_details(number: int) -> tuple[str | None, str | None]:
+    """The e-mail address and phone of a made-up contact_details: some lack the one, some the other, some both."""
     number %= _PEOPLE
     first, last = _FIRST_NAMES[number % len(_FIRST_NAMES)], _LAST_NAMES[number % len(_LAST_NAMES)]
     email = None if number % 8 == 0 else f"{first}.{last}{number}@example.com"
@@ -82,27 +82,27 @@ def person(number: int) -> tuple[str | None, str | None]:
     return email, phone
 
 
-class Walk:
+class Journey:
     """One contact's way through a flow, as its plan writes it down."""
 
     def __init__(self, seed: int, flow_id: int, day: date, number: int) -> None:
         self.number = number
         self.day = day
         self.journey = day.toordinal() * 1_000 + number
-        self.dice = Random(f"{seed}/{flow_id}/{self.journey}")
-        self.start = datetime.combine(day, time(), UTC) + timedelta(seconds=int(self.dice.random() * 86_400))
-        email, phone = person(int(self.dice.random() * _PEOPLE))
+        self.random = Random(f"{seed}/{flow_id}/{self.journey}")
+        self.start = datetime.combine(day, time(), UTC) + timedelta(seconds=int(self.random.random() * 86_400))
+        email, phone = contact_details(int(self.random.random() * _PEOPLE))
         event_id = hashlib.blake2b(f"{seed}/{flow_id}/{self.journey}".encode(), digest_size=16).hexdigest()
         self.contact = Contact(email, phone, event_id)
         self.steps: list[Step] = []
 
     def chance(self, share: float) -> bool:
         """True in about this share of cases."""
-        return self.dice.random() < share
+        return self.random.random() < share
 
     def wait(self, shortest: float, longest: float) -> timedelta:
         """A span in seconds: as often between 1 and 10 seconds as between 1 and 10 hours."""
-        return timedelta(seconds=int(exp(log(shortest) + self.dice.random() * (log(longest) - log(shortest)))))
+        return timedelta(seconds=int(exp(log(shortest) + self.random.random() * (log(longest) - log(shortest)))))
 
     def step(self, element_id: int, counter: str, at: datetime, status: int | None = None) -> datetime:
         """Write one step down."""
@@ -120,7 +120,7 @@ class Walk:
         if self.contact.email is None:
             return at
         if self.chance(0.04):
-            self.execute(element_id, at, status=(2, 5, 6, 7, 10)[int(self.dice.random() * 5)])
+            self.execute(element_id, at, status=(2, 5, 6, 7, 10)[int(self.random.random() * 5)])
             return self.step(element_id, "errors", at + self.wait(2, 60))
         self.execute(element_id, at)
         delivered = self.step(element_id, "delivered", at + self.wait(2, 90))
@@ -139,7 +139,7 @@ class Walk:
         if self.contact.phone is None:
             return at
         failed = self.chance(0.1)
-        self.execute(element_id, at, status=(1, 3, 6, 9)[int(self.dice.random() * 4)] if failed else None)
+        self.execute(element_id, at, status=(1, 3, 6, 9)[int(self.random.random() * 4)] if failed else None)
         return self.step(element_id, "errors" if failed else "delivered", at + self.wait(2, 900))
 
     def send_push(self, element_id: int, at: datetime) -> datetime:
@@ -155,7 +155,7 @@ class Walk:
     def branch(self, element_id: int, at: datetime) -> bool:
         """A "Filter" or "Condition" element: true where the contact takes the positive way."""
         self.execute(element_id, at)
-        way = ("positive", "positive", "positive", "negative", "negative", "stopped")[int(self.dice.random() * 6)]
+        way = ("positive", "positive", "positive", "negative", "negative", "stopped")[int(self.random.random() * 6)]
         self.step(element_id, way, at)
         return way == "positive"
 
@@ -166,13 +166,13 @@ class Walk:
 
 
 @lru_cache(maxsize=20_000)
-def day_of(plan: Plan, seed: int, day: date) -> tuple[Step, ...]:
+def steps_of_day(plan: Plan, seed: int, day: date) -> tuple[Step, ...]:
     """Every step of the journeys that start a flow on a UTC day. Kept, as every account of a seed asks for the same."""
 
     def steps() -> Iterator[Step]:
         for number in range(plan.starts_on(day)):
-            walk = Walk(seed, plan.flow_id, day, number)
-            plan.walk(walk)
-            yield from walk.steps
+            journey = Journey(seed, plan.flow_id, day, number)
+            plan.run(journey)
+            yield from journey.steps
 
     return tuple(steps())

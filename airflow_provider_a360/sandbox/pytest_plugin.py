@@ -10,7 +10,7 @@ from dataclasses import fields
 
 import pytest
 
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 
@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers",
-        "a360_sandbox(**settings): what the fixture is made with: knobs (latency=0.1, …), account, seed, port, clock",
+        "a360_sandbox(**settings): what the fixture is made with: options (latency=0.1, …), account, seed, port, clock",
     )
 
 
@@ -26,14 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def a360_sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """An A360 server with a made-up account, to which Airflow's connection `a360_default` points.
 
-    `@pytest.mark.a360_sandbox(latency=0.1, seed=2)` sets knobs and what `Sandbox` takes; the closest mark wins.
+    `@pytest.mark.a360_sandbox(latency=0.1, seed=2)` sets options and what `Sandbox` takes; the closest mark wins.
     """
     settings = {
         name: value
         for mark in reversed(list(request.node.iter_markers("a360_sandbox")))
         for name, value in mark.kwargs.items()
     }
-    knobs = Knobs(**{field.name: settings.pop(field.name) for field in fields(Knobs) if field.name in settings})
-    with Sandbox(knobs=knobs, **settings) as sandbox:
+    options = SandboxOptions(
+        **{field.name: settings.pop(field.name) for field in fields(SandboxOptions) if field.name in settings}
+    )
+    with Sandbox(options=options, **settings) as sandbox:
         monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", sandbox.connection_uri)
         yield sandbox

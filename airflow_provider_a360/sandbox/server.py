@@ -20,20 +20,20 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.asking import Refusal
-from airflow_provider_a360.sandbox.endpoints import Endpoints, form_of, json_response
+from airflow_provider_a360.sandbox.endpoints import Endpoints, json_response, parse_form
 from airflow_provider_a360.sandbox.faults import Faults
-from airflow_provider_a360.sandbox.growth import Growth
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.list_changes import ListChanges
+from airflow_provider_a360.sandbox.options import SandboxOptions
+from airflow_provider_a360.sandbox.queries import StatusError
 from airflow_provider_a360.sandbox.tokens import API_KEY, CLIENT_ID, CLIENT_SECRET, Tokens
 
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105  (a path)
 _QUERY = ("filter", "limit", "offset", "sortField", "sortDirection", "flow_type", "deleted")
-_MOST_SEEN = 200_000
+_MAX_KEPT_REQUESTS = 200_000
 
 
 @dataclass(slots=True)
-class Seen:
+class ReceivedRequest:
     """A request that came: its time is `time.monotonic()`; `status` is 0 until it is answered.
 
     `query` holds the page's own parameters only, so no address and no secret is ever kept.
@@ -64,17 +64,17 @@ class Sandbox:
         account: Account | None = None,
         *,
         seed: int = 1,
-        knobs: Knobs | None = None,
+        options: SandboxOptions | None = None,
         port: int = 0,
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        self.knobs = knobs or Knobs()
+        self.options = options or SandboxOptions()
         self.account = account or Account.generate(seed=seed, now=clock() if clock else None)
-        self.requests: list[Seen] = []
-        self._clock = clock or _running_on(self.account.opened)
-        self._tokens = Tokens(self.knobs)
-        self._faults = Faults(self.knobs, seed)
-        self._app = Endpoints(self.account, self.knobs, Growth(seed)).app()
+        self.requests: list[ReceivedRequest] = []
+        self._clock = clock or _clock_from(self.account.opened)
+        self._tokens = Tokens(self.options)
+        self._faults = Faults(self.options, seed)
+        self._app = Endpoints(self.account, self.options, ListChanges(seed)).app()
         self._count = 0
         self._prepared: list[tuple[str, Response]] = []
         self._socket = socket.create_server(("127.0.0.1", port))
@@ -150,26 +150,26 @@ class Sandbox:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        seen = self._note(request)
+        seen = self._record(request)
         self._count += 1
         number = self._count
         response = self._take_prepared(request.url.path)
         fault = None
         if response is None:
-            response = self._faults.before(number, request.method, request.url.path)
+            response = self._faults.early_response(number, request.method, request.url.path)
             if response is None:
                 response = await self._respond(request)
                 fault = self._faults.body_fault(number) if request.method == "GET" else None
-        if self.knobs.latency:
-            await asyncio.sleep(self.knobs.latency)
+        if self.options.latency:
+            await asyncio.sleep(self.options.latency)
         seen.status = 200 if fault == "html" else response.status_code
-        await self._faults.deliver(response, fault, receive, send)
+        await self._faults.send(response, fault, receive, send)
 
-    def _note(self, request: Request) -> Seen:
-        if len(self.requests) >= _MOST_SEEN:
-            del self.requests[: _MOST_SEEN // 2]
+    def _record(self, request: Request) -> ReceivedRequest:
+        if len(self.requests) >= _MAX_KEPT_REQUESTS:
+            del self.requests[: _MAX_KEPT_REQUESTS // 2]
         query = {name: request.query_params[name] for name in _QUERY if name in request.query_params}
-        seen = Seen(
+        seen = ReceivedRequest(
             request.method,
             request.url.path,
             query,
@@ -190,21 +190,21 @@ class Sandbox:
     async def _respond(self, request: Request) -> Response:
         try:
             if request.url.path == TOKEN_PATH and request.method == "POST":
-                return json_response(self._tokens.issue(await form_of(request)))
-        except Refusal as refusal:
+                return json_response(self._tokens.issue(await parse_form(request)))
+        except StatusError as refusal:
             return json_response(refusal.body, refusal.status)
         if not self._tokens.admit(request.headers.get("authorization", "")):
             return json_response({"message": "Unauthorized!", "error_code": 401}, 401)
         self.account.advance(self._clock())
-        return await _captured(self._app, request)
+        return await _run_app(self._app, request)
 
 
-def _running_on(opened: datetime | None) -> Callable[[], datetime]:
+def _clock_from(opened: datetime | None) -> Callable[[], datetime]:
     offset = (opened - datetime.now(UTC)) if opened else timedelta()
     return lambda: datetime.now(UTC) + offset
 
 
-async def _captured(app: Callable[[Scope, Receive, Send], Any], request: Request) -> Response:
+async def _run_app(app: Callable[[Scope, Receive, Send], Any], request: Request) -> Response:
     """The whole response of an application, so that it can be held back or broken before it is sent."""
     start: Message = {}
     body = bytearray()

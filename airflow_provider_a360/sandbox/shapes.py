@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,22 +9,13 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from airflow_provider_a360.sandbox.flow import ALWAYS, Contact, Conversion, Element, Event, Flow, Span
+from airflow_provider_a360.sandbox.flow import ALWAYS, Conversion, Element, Flow, Span
 
 Json = dict[str, Any]
 
 # The page's sample of a flow was created at 11:06:25 and its elements at 14:06:25.
 _ELEMENTS_CLOCK = timedelta(hours=3)
 
-_EMAIL_STATUSES = (
-    "sent", "sent", "not delivered for other reasons", "unsubscribed", "rejected by service", "wrong email address",
-    "temporarily unavailable", "email address does not exist", "server rejected email address because of spam",
-    "user complained about spam", "mailbox is full", "domain does not exist", "sent", "sent", "bad recipient",
-)  # fmt: skip
-_SMS_PRICE = {
-    "USD": "0.07900", "RUR": "4.50000", "UAH": "1.93000", "EUR": "0.06400", "GBP": "0.05600", "BRL": "0.26000",
-    "BYN": "0.16000", "KZT": "22.50000", "MXN": "1.49000", "CLP": "60.44000", "NGN": "30.35000",
-}  # fmt: skip
 _DATES = {
     "last_send", "sent_date", "delivered_date", "open_date", "redirect_date", "execution_date", "conversion_date",
     "start_date", "created", "changed", "updated",
@@ -57,19 +47,19 @@ def counters_of(element: Element) -> tuple[str, ...]:
     return _TOTAL_COUNTERS.get(element.type, ("executed",))
 
 
-def moment(at: datetime | None) -> str | None:
+def format_date(at: datetime | None) -> str | None:
     """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
     return None if at is None else str(to_builtins(at))[:19].replace("T", " ")
 
 
-def dates_that_are_missing(body: Any, text: str) -> Any:
+def replace_missing_dates(body: Any, text: str) -> Any:
     """An answer in which every date that isn't there is printed as this text, as PHP prints its zero dates."""
     if isinstance(body, dict):
         return {
-            name: text if value is None and name in _DATES else dates_that_are_missing(value, text)
+            name: text if value is None and name in _DATES else replace_missing_dates(value, text)
             for name, value in body.items()
         }
-    return [dates_that_are_missing(value, text) for value in body] if isinstance(body, list) else body
+    return [replace_missing_dates(value, text) for value in body] if isinstance(body, list) else body
 
 
 def flow_in_list(flow: Flow) -> Json:
@@ -97,8 +87,8 @@ def flow_in_list(flow: Flow) -> Json:
         "name": flow.name,
         "status": flow.status,
         "main_data": main_data,
-        "created": moment(flow.created),
-        "changed": moment(flow.changed),
+        "created": format_date(flow.created),
+        "changed": format_date(flow.changed),
     }
 
 
@@ -107,13 +97,13 @@ def _head(flow: Flow) -> Json:
         "id": flow.id,
         "name": flow.name,
         "status": flow.status,
-        "created": moment(flow.created),
-        "changed": moment(flow.changed),
+        "created": format_date(flow.created),
+        "changed": format_date(flow.changed),
     }
 
 
 def _created(element: Element) -> str | None:
-    return moment(element.created + _ELEMENTS_CLOCK)
+    return format_date(element.created + _ELEMENTS_CLOCK)
 
 
 def _task(element: Element) -> Json | None:
@@ -149,7 +139,7 @@ def flow_detail(flow: Flow) -> Json:
             "main_id": flow.id,
             "af_type": element.type,
             "created": _created(element),
-            "last_send": moment(element.last()),
+            "last_send": format_date(element.last()),
             "task": _task(element),
         }
         for element in flow.elements
@@ -183,7 +173,7 @@ def total_stats(flow: Flow, elements: Iterable[Element]) -> Json:
         counts = {
             "error" if (element.type, name) == ("email", "errors") else name: element.count(name) for name in counters
         }
-        rows.append({"type": element.type, "flow_id": element.id, **counts, "last_send": moment(element.last())})
+        rows.append({"type": element.type, "flow_id": element.id, **counts, "last_send": format_date(element.last())})
     return {"autoresponder": _head(flow), "flows": rows}
 
 
@@ -195,7 +185,7 @@ def element_stats(element: Element) -> Json:
     if element.type in {"goal", "sms"}:
         counts |= {"opened": None, "clicked": None}
     task = {"task": _task(element)} if element.type == "email" else {}
-    last_send = {} if element.type == "maintrigger" else {"last_send": moment(element.last())}
+    last_send = {} if element.type == "maintrigger" else {"last_send": format_date(element.last())}
     return {"flow_id": element.id, **task, **counts, **last_send}
 
 
@@ -205,79 +195,8 @@ def element_filtered(element: Element, span: Span) -> Json:
     if element.type in {"filter", "trigger"}:
         # "Statistics on the executed and last_send parameters are given for the entire time", says the page.
         counts = {name: element.count(name, ALWAYS if name == "executed" else span) for name in counters}
-        return {"flow_id": element.id, **counts, "last_send": moment(element.last())}
-    return {**{name: str(element.count(name, span)) for name in counters}, "last_send": moment(element.last(span))}
-
-
-def _addresses(contact: Contact, *, phone: str | int | None) -> Json:
-    email = contact.email
-    return {
-        "email": email,
-        "email_b64": None if email is None else b64encode(email.encode()).decode(),
-        "phone": phone,
-        "event_id": contact.event_id,
-    }
-
-
-def contact_row(element: Element, event: Event) -> Json:
-    """A row of an element's contact list. Phones are numbers where the page prints PHONE without quotes."""
-    contact, marks = event.contact, event.marks
-    digits = None if contact.phone is None else int(contact.phone)
-    if element.type == "maintrigger":
-        return {"flow_id": element.id, **_addresses(contact, phone=contact.phone), "execution_date": moment(event.at)}
-    if element.type == "email":
-        status = event.status if event.status is not None else int("delivered" in marks)
-        description = _EMAIL_STATUSES[status] if 0 <= status < len(_EMAIL_STATUSES) else "unknown"
-        return {
-            "id": event.id,
-            **_addresses(contact, phone=digits),
-            "delivered_status": status,
-            "delivered_status_description": description,
-            "is_spam": int("marked_as_spam" in marks),
-            "is_unsubscribe": int("unsubscribed" in marks),
-            "sent_date": moment(event.at),
-            "delivered_date": moment(marks.get("delivered")),
-            "open_date": moment(marks.get("opened")),
-            "redirect_date": moment(marks.get("clicked")),
-            "updated": moment(max([event.at, *marks.values()])),
-        }
-    if element.type == "push":
-        return {
-            "id": event.id,
-            **_addresses(contact, phone=digits),
-            "status": event.status or 0,
-            "is_sent": 1,
-            "is_delivered": int("delivered" in marks),
-            "is_redirected": int("clicked" in marks),
-            "sent_date": moment(event.at),
-        }
-    if element.type == "sms":
-        return {
-            "id": event.id,
-            "phone": digits,
-            "status": event.status if event.status is not None else 2 * ("delivered" in marks),
-            "event_id": contact.event_id,
-            "sender": "sendpulse",
-            "body": element.name,
-            "price": _SMS_PRICE,
-            "cur": "USD",
-            "email": contact.email,
-            "sent_date": moment(event.at),
-        }
-    return {**_addresses(contact, phone=digits), "execution_date": moment(event.at)}
-
-
-def conversion_row(row: Conversion, printed_id: int) -> Json:
-    """A row of a conversion list."""
-    return {
-        "id": printed_id,
-        "conversion_type": row.conversion_type,
-        "flow_id": row.element_id,
-        "email": row.email,
-        "phone": row.phone,
-        "conversion_date": moment(row.conversion_date),
-        "start_date": moment(row.start_date),
-    }
+        return {"flow_id": element.id, **counts, "last_send": format_date(element.last())}
+    return {**{name: str(element.count(name, span)) for name in counters}, "last_send": format_date(element.last(span))}
 
 
 def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Element]) -> Json:
@@ -295,6 +214,6 @@ def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Eleme
         "maintrigger_conversions": by_type["maintrigger"],
         "goal_conversions": by_type["goal"],
         # PHP prints an object without members as an empty array.
-        "maintrigger": shown(start, last_send=moment(start.last())) if start else [],
+        "maintrigger": shown(start, last_send=format_date(start.last())) if start else [],
         "goals": [shown(goal, name=goal.name) for goal in goals],
     }

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Caller:
 @pytest.fixture(scope="session")
 def call() -> Iterator[Caller]:
     """A sandbox without a limit whose clock stands still; not to be changed."""
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as sandbox:
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as sandbox:
         yield Caller(sandbox)
 
 
@@ -75,9 +75,9 @@ def serve() -> Iterator[Callable[..., Caller]]:
             account: Account | None = None,
             seed: int = 1,
             clock: Callable[[], datetime] | None = lambda: NOW,
-            **knobs: Any,
+            **options: Any,
         ) -> Caller:
-            settings = Knobs(**{"requests_per_second": 0, **knobs})
-            return Caller(stack.enter_context(Sandbox(account, seed=seed, knobs=settings, clock=clock)))
+            settings = SandboxOptions(**{"requests_per_second": 0, **options})
+            return Caller(stack.enter_context(Sandbox(account, seed=seed, options=settings, clock=clock)))
 
         yield start

@@ -110,7 +110,7 @@ def test_the_clock_runs_on_from_the_moment_for_which_an_account_was_generated():
             assert time.monotonic() < deadline
             queue = requests.get(f"{sandbox.url}/a360{FLOW}", headers=headers, timeout=5).json()["in_queue"]
             sandbox.requests.clear()
-            sandbox.knobs.requests_per_second = 0
+            sandbox.options.requests_per_second = 0
         newest = max(row.conversion_date for row in account.flow(example.MAIN_FLOW).conversions)
         assert newest <= opened + timedelta(minutes=5)
 
@@ -173,14 +173,14 @@ def test_plain(a360_sandbox):
 
 @pytest.mark.a360_sandbox(seed=3, share_5xx=1)
 def test_marked(a360_sandbox):
-    assert a360_sandbox.knobs.share_5xx == 1
+    assert a360_sandbox.options.share_5xx == 1
     assert ask(a360_sandbox, "/a360/autoresponders/list").status_code == 502
 
 @pytest.mark.a360_sandbox(share_5xx=1)
 class TestClass:
     @pytest.mark.a360_sandbox(share_5xx=0, latency=0.01)
     def test_the_closest_mark_wins(self, a360_sandbox):
-        assert (a360_sandbox.knobs.share_5xx, a360_sandbox.knobs.latency) == (0, 0.01)
+        assert (a360_sandbox.options.share_5xx, a360_sandbox.options.latency) == (0, 0.01)
 
 def test_gone():
     assert "AIRFLOW_CONN_A360_DEFAULT" not in os.environ

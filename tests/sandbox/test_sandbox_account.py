@@ -108,12 +108,12 @@ def test_the_oracle_lists_conversions_by_utc_day_newest_first():
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 1]
     assert [row.id for row in flow.conversions_on(date(2026, 11, 3), date(2026, 11, 5))] == [4, 3, 1, 2]
     assert flow.conversions_on(date(2026, 11, 4), kind="maintrigger") == []
-    flow.convert(Conversion(7, "goal", 3, None, None, midnight, midnight))
-    flow.convert(Conversion(6, "goal", 3, None, None, midnight, midnight))
+    flow.add_conversion(Conversion(7, "goal", 3, None, None, midnight, midnight))
+    flow.add_conversion(Conversion(6, "goal", 3, None, None, midnight, midnight))
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 7, 6, 1], (
         "of one second, the higher id first"
     )
-    flow.forget(rows[0])
+    flow.remove_conversion(rows[0])
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 7, 6]
 
 

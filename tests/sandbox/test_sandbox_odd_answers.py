@@ -1,4 +1,4 @@
-"""The knobs by which answers differ from the page: their shapes, their dates, their statuses."""
+"""The options by which answers differ from the page: their shapes, their dates, their statuses."""
 
 import argparse
 from collections import Counter
@@ -38,7 +38,7 @@ def answers(call, paths):
 def test_rows_under_another_key(serve):
     call = serve()
     plain = answers(call, LISTS)
-    call.sandbox.knobs.rows_key = "records"
+    call.sandbox.options.rows_key = "records"
     for path, answer in answers(call, LISTS).items():
         rest = {name: value for name, value in plain[path].items() if name == "total"}
         assert answer == {"records": plain[path][LISTS[path]], **rest}
@@ -51,7 +51,7 @@ def test_rows_under_another_key(serve):
 def test_answers_wrapped_once_more(serve, knob, wrapped, bare):
     call = serve()
     plain = answers(call, [*wrapped, *bare])
-    setattr(call.sandbox.knobs, knob, True)
+    setattr(call.sandbox.options, knob, True)
     nested = answers(call, [*wrapped, *bare])
     assert nested == {path: {"data": plain[path]} if path in wrapped else plain[path] for path in plain}
 
@@ -73,7 +73,7 @@ def test_a_404_from_a_proxy_is_html_and_meets_gets_only(serve):
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert answer.text.startswith("<html>")
     assert call.session.post(f"{call.sandbox.url}/oauth/access_token", json={}, timeout=5).status_code == 400
-    call.sandbox.knobs.share_html_404 = 0.3
+    call.sandbox.options.share_html_404 = 0.3
     counts = Counter(call.get(FLOW).status_code for _ in range(100))
     assert set(counts) == {200, 404}
     assert 15 <= counts[404] <= 45
@@ -85,7 +85,7 @@ def test_a_filter_with_one_bound_only_may_be_refused(serve, path):
     bounds = [(DAY, None), (None, DAY)]
     paging = {"limit": 1, "offset": 0}
     assert {call.get(path, filter=call.days(*days), **paging).status_code for days in bounds} == {200}
-    call.sandbox.knobs.one_bound = False
+    call.sandbox.options.one_bound = False
     for days in bounds:
         answer = call.get(path, filter=call.days(*days), **paging)
         assert (answer.status_code, list(answer.json()["messages"])) == (400, ["filter"])
@@ -103,7 +103,7 @@ def test_deleted_elements_may_be_refused(serve, status):
 def test_deleted_elements_may_come_with_all_the_others(serve):
     call = serve()
     there, gone = (call.data(f"{FLOW}/total-stats", **query)["flows"] for query in ({}, {"deleted": 1}))
-    call.sandbox.knobs.deleted_lists_all = True
+    call.sandbox.options.deleted_lists_all = True
     assert call.data(f"{FLOW}/total-stats", deleted=1)["flows"] == there + gone
     assert call.data(f"{FLOW}/total-stats")["flows"] == there
     emails = call.data(f"{FLOW}/total-stats", deleted=1, flow_type="email")["flows"]
@@ -114,7 +114,7 @@ def test_deleted_elements_may_come_with_all_the_others(serve):
 def test_elements_may_be_listed_twice(serve, path):
     call = serve()
     once = call.data(path)
-    call.sandbox.knobs.repeat_elements = True
+    call.sandbox.options.repeat_elements = True
     assert call.data(path) == {**once, "flows": once["flows"] * 2}
 
 
@@ -140,7 +140,7 @@ def test_a_date_that_is_not_there(serve, zero):
 
     at = "2026-11-20 10:00:00"
     assert told() == [None, at, None] * 2 + [None, None, at] + [None] * 6
-    call.sandbox.knobs.zero_date = zero
+    call.sandbox.options.zero_date = zero
     assert told() == [zero, at, zero] * 2 + [zero, zero, at, zero, zero, zero, None, zero, None]
 
 

@@ -70,7 +70,7 @@ def test_a_deleted_goal_that_no_count_names_is_looked_for_among_the_deleted_elem
 @pytest.mark.parametrize("lists_all", [False, True])
 @pytest.mark.parametrize("stranger", [STRANGE, 2, 7, 8])
 def test_an_unknown_goal_is_an_error_that_names_those_there_are(goals, stranger, lists_all):
-    goals.sandbox.knobs.deleted_lists_all = lists_all
+    goals.sandbox.options.deleted_lists_all = lists_all
     present, counted = {"id": PRESENT, "name": "Order paid"}, {"id": COUNTED, "name": "Counted"}
     counts(goals, *({**goal, "conversions": 1} for goal in (present, counted)))
     with pytest.raises(A360GoalNotFoundError) as caught:

@@ -310,7 +310,7 @@ def test_a_flow_that_an_earlier_try_skipped_is_in_the_manifest_of_the_next(tries
 
 def test_rows_without_data_are_counted_over_all_tries(tries):
     export = tries.export
-    export.sandbox.knobs.empty_statistics = "404"
+    export.sandbox.options.empty_statistics = "404"
     whole = export(ElementStatistics(), DAYS.first, DAYS.last, flows=FLOWS, to="whole")
     tries(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
     manifest, _ = tries(ElementStatistics())

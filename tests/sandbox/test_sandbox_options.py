@@ -12,7 +12,7 @@ import requests
 
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 
 FLOW = f"/autoresponders/{example.MAIN_FLOW}"
 LIST = f"{FLOW}/conversions/list/all"
@@ -33,11 +33,11 @@ def moments(call, field="conversion_date"):
 
 
 def test_every_knob_has_a_help_text_and_unknown_ones_are_refused():
-    assert all(field.metadata["help"] for field in fields(Knobs))
+    assert all(field.metadata["help"] for field in fields(SandboxOptions))
     with pytest.raises(TypeError):
-        Knobs(latencey=1)
+        SandboxOptions(latencey=1)
     with pytest.raises(AttributeError):
-        Knobs().latencey = 1
+        SandboxOptions().latencey = 1
 
 
 def test_latency(serve):
@@ -45,14 +45,14 @@ def test_latency(serve):
     began = time.monotonic()
     call.data(FLOW)
     assert time.monotonic() - began >= 0.2
-    call.sandbox.knobs.latency = 0
+    call.sandbox.options.latency = 0
     began = time.monotonic()
     call.data(FLOW)
     assert time.monotonic() - began < 0.2
 
 
 def test_ten_requests_a_second_are_the_default_and_a_sliding_window():
-    assert Knobs().requests_per_second == 10
+    assert SandboxOptions().requests_per_second == 10
 
 
 def test_no_second_holds_more_than_the_limit(serve):
@@ -104,7 +104,7 @@ def test_a_share_of_failures_that_the_seed_decides(serve, knob, status):
     statuses(other, times=200)
     met = [[seen.status for seen in call.sandbox.requests] for call in (one, again, other)]
     assert met[0] == met[1] != met[2]
-    one.sandbox.knobs.share_429 = one.sandbox.knobs.share_5xx = 0
+    one.sandbox.options.share_429 = one.sandbox.options.share_5xx = 0
     assert set(statuses(one)) == {200}
 
 
@@ -124,7 +124,7 @@ def test_a_page_past_the_end(serve, path):
     call = serve()
     page = call.data(path, limit=10, offset=100_000)
     assert page.get("items", page.get("data")) == []
-    call.sandbox.knobs.past_end = "404"
+    call.sandbox.options.past_end = "404"
     assert call.get(path, limit=10, offset=100_000).status_code == 404
     assert call.get(path, limit=10, offset=0).status_code == 200
 
@@ -134,7 +134,7 @@ def test_an_empty_list(serve):
     path = f"/autoresponders/{example.EMPTY_FLOW}/conversions/list/all"
     assert call.data(path, limit=10, offset=0) == {"total": 0, "items": []}
     assert call.data(f"/stats/email/{example.EMPTY_EMAIL}/addresses", limit=10, offset=0) == {"data": [], "total": 0}
-    call.sandbox.knobs.empty_list = "404"
+    call.sandbox.options.empty_list = "404"
     assert call.get(path, limit=10, offset=0).status_code == 404
     assert call.get(LIST, limit=10, offset=0).status_code == 200
 
@@ -145,7 +145,7 @@ def test_empty_statistics(serve):
     paths = [*SPAN_PATHS.values(), f"{FLOW}/group-stat-filtered", f"{FLOW}/conversions/group-stat-filtered"]
     assert call.data(paths[1], **long_ago)["data"]["sent"] == "0"
     assert call.data(paths[1], **long_ago)["data"]["last_send"] is None
-    call.sandbox.knobs.empty_statistics = "404"
+    call.sandbox.options.empty_statistics = "404"
     for path in paths[1:]:
         assert call.get(path, **long_ago).status_code == 404, path
         assert call.get(path, filter=call.days(DAY, DAY)).status_code == 200, path
@@ -231,7 +231,7 @@ def test_the_filter_may_go_by_start_date(serve):
     assert summary["total_conversions"] == len(started)
     rows = call.rows(SPAN_PATHS["all"], filter=call.days(DAY, DAY))
     assert [row["conversion_date"] for row in rows] == sorted((row["conversion_date"] for row in rows), reverse=True)
-    call.sandbox.knobs.filter_by = "conversion_date"
+    call.sandbox.options.filter_by = "conversion_date"
     assert ids_of(call, DAY, DAY) == converted
 
 
@@ -243,7 +243,7 @@ def test_the_path_of_the_conditions_filtered_statistics(serve):
     assert "executed" in call.data(paths["email"], **query)["data"]
     assert "opened" in call.data(SPAN_PATHS["email"], **query)["data"]
     assert call.get(f"/stats/trigger/{example.CONDITION}/group-stat").status_code == 200
-    call.sandbox.knobs.condition_path = "trigger"
+    call.sandbox.options.condition_path = "trigger"
     assert call.get(paths["email"], **query).status_code == 404
     assert call.get(paths["trigger"], **query).status_code == 200
 
@@ -253,7 +253,7 @@ def test_a_truncated_body(serve):
     with pytest.raises(requests.exceptions.ChunkedEncodingError) as error:
         call.get(FLOW)
     assert "IncompleteRead" in str(error.value)
-    call.sandbox.knobs.share_truncated = 0
+    call.sandbox.options.share_truncated = 0
     assert call.get(FLOW).status_code == 200
 
 
@@ -262,7 +262,7 @@ def test_a_connection_reset_in_mid_body(serve):
     with pytest.raises(requests.exceptions.ChunkedEncodingError) as error:
         call.get(FLOW)
     assert "Connection reset" in str(error.value)
-    call.sandbox.knobs.share_reset = 0
+    call.sandbox.options.share_reset = 0
     assert call.get(FLOW).status_code == 200
 
 
@@ -294,7 +294,7 @@ def test_faults_of_bodies_meet_gets_only(serve):
 def test_leaving_the_sandbox_does_not_wait_for_a_stalled_body(serve):
     from airflow_provider_a360.sandbox.server import Sandbox
 
-    with Sandbox(Account(), knobs=Knobs(share_stall=1, stall_seconds=30)) as sandbox:
+    with Sandbox(Account(), options=SandboxOptions(share_stall=1, stall_seconds=30)) as sandbox:
         with pytest.raises(requests.exceptions.ConnectionError):
             requests.get(f"{sandbox.url}/user/info", timeout=0.2)
         began = time.monotonic()

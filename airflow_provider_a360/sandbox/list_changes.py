@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from airflow_provider_a360.sandbox.flow import Conversion, Flow
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 
 
-class Growth:
+class ListChanges:
     """Adds rows to the list that is being read, at its head, and removes some from anywhere in it.
 
     A new row bears the dates of the newest conversion in the list, so that it belongs in the list however that is
@@ -19,17 +19,17 @@ class Growth:
     """
 
     def __init__(self, seed: int) -> None:
-        self._dice = Random(seed)
+        self._random = Random(seed)
         self._requests = 0
 
-    def turn(self, knobs: Knobs, flow: Flow, rows: Sequence[Conversion]) -> None:
+    def on_request(self, options: SandboxOptions, flow: Flow, rows: Sequence[Conversion]) -> None:
         """Count a request of a list (oldest first), and change the list where one is due."""
         self._requests += 1
-        if not knobs.grow_every or self._requests % knobs.grow_every or not rows:
+        if not options.grow_every or self._requests % options.grow_every or not rows:
             return
-        leaving = self._dice.sample(range(len(rows)), min(knobs.remove_rows, len(rows) - 1))
+        leaving = self._random.sample(range(len(rows)), min(options.remove_rows, len(rows) - 1))
         last_id = max(row.id for row in flow.conversions)
-        for number in range(knobs.grow_rows):
-            flow.convert(replace(rows[-1], id=last_id + 1 + number))
+        for number in range(options.grow_rows):
+            flow.add_conversion(replace(rows[-1], id=last_id + 1 + number))
         for index in leaving:
-            flow.forget(rows[index])
+            flow.remove_conversion(rows[index])

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from airflow_provider_a360.sandbox.flow import Span
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 
-MOST_ROWS = 100
+MAX_LIMIT = 100
 """The page's maximum for `limit`, everywhere but in the flow list."""
 
 
-class Refusal(Exception):  # noqa: N818  (an answer, not a fault of ours)
+class StatusError(Exception):
     """A request that the service answers with a status of its own instead of data. A 204 goes out without the body."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
@@ -23,61 +23,63 @@ class Refusal(Exception):  # noqa: N818  (an answer, not a fault of ours)
         self.body = body
 
 
-def invalid(**messages: str) -> Refusal:
+def validation_error(**messages: str) -> StatusError:
     """The 400 that the page shows under "Request errors"."""
-    return Refusal(400, {"type": "validation_error", "messages": {name: [text] for name, text in messages.items()}})
+    return StatusError(400, {"type": "validation_error", "messages": {name: [text] for name, text in messages.items()}})
 
 
-def not_found() -> Refusal:
+def not_found() -> StatusError:
     """404: an unknown id, or no data. The page doesn't show its body."""
-    return Refusal(404, {"message": "Not found", "error_code": 404})
+    return StatusError(404, {"message": "Not found", "error_code": 404})
 
 
-def no_data(manner: str) -> None:
+def raise_no_data(manner: str) -> None:
     """Refuse a request for which there is no data, in the manner that a knob says; "empty" and "zeros" let it pass."""
     if manner == "404":
         raise not_found()
     if manner == "400":
-        raise invalid(offset="The offset is beyond the last record.")
+        raise validation_error(offset="The offset is beyond the last record.")
     if manner == "204":
-        raise Refusal(204, {})
+        raise StatusError(204, {})
 
 
-def paging(query: Mapping[str, str], *, demanded: bool = True, most: int | None = MOST_ROWS) -> tuple[int, int]:
+def parse_paging(
+    query: Mapping[str, str], *, required: bool = True, maximum: int | None = MAX_LIMIT
+) -> tuple[int, int]:
     """`limit` and `offset`; both missing ones are named at once, as in the page's sample."""
     messages: dict[str, str] = {}
-    numbers = {"limit": MOST_ROWS, "offset": 0}
+    numbers = {"limit": MAX_LIMIT, "offset": 0}
     for name, least in (("limit", 1), ("offset", 0)):
         text = query.get(name, "")
         if not text:
-            if demanded:
+            if required:
                 messages[name] = f"The {name} field is required."
         elif len(text) > len("1000000000") or not text.removeprefix("-").isdecimal():
             messages[name] = f"The {name} must be an integer."
         elif int(text) < least:
             messages[name] = f"The {name} must be at least {least}."
-        elif name == "limit" and most is not None and int(text) > most:
-            messages[name] = f"The limit may not be greater than {most}."
+        elif name == "limit" and maximum is not None and int(text) > maximum:
+            messages[name] = f"The limit may not be greater than {maximum}."
         else:
             numbers[name] = int(text)
     if messages:
-        raise invalid(**messages)
+        raise validation_error(**messages)
     return numbers["limit"], numbers["offset"]
 
 
-def span_of(query: Mapping[str, str], knobs: Knobs) -> Span:
+def parse_filter(query: Mapping[str, str], options: SandboxOptions) -> Span:
     """The moments that the `filter` parameter means, by the service's own idea of a day."""
     text = query.get("filter", "")
     if not text:
-        raise invalid(filter="The filter field is required.")
+        raise validation_error(filter="The filter field is required.")
     try:
         since, until = _bounds(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise invalid(filter="The filter must be a valid JSON string.") from None
-    if not knobs.one_bound and None in {since, until}:
-        raise invalid(filter="The filter must have both dates.")
-    midnight = timedelta(hours=-knobs.day_offset_hours)
-    beyond = timedelta(days=1) if knobs.lte_includes_day else timedelta(seconds=1)
+        raise validation_error(filter="The filter must be a valid JSON string.") from None
+    if not options.one_bound and None in {since, until}:
+        raise validation_error(filter="The filter must have both dates.")
+    midnight = timedelta(hours=-options.day_offset_hours)
+    beyond = timedelta(days=1) if options.lte_includes_day else timedelta(seconds=1)
     return (
         None if since is None else datetime.combine(since, time(), UTC) + midnight,
         None if until is None else datetime.combine(until, time(), UTC) + midnight + beyond,
@@ -105,7 +107,7 @@ def _bounds(form: dict[str, Any]) -> tuple[date | None, date | None]:
     return bounds[0], bounds[1]
 
 
-def sorting(query: Mapping[str, str], fields: set[str]) -> tuple[str | None, bool]:
+def parse_sorting(query: Mapping[str, str], fields: set[str]) -> tuple[str | None, bool]:
     """The field to sort by (None: by time) and whether the highest comes first.
 
     The page's words are odd: "asc - from highest to lowest, desc - from lowest to highest".
@@ -113,7 +115,7 @@ def sorting(query: Mapping[str, str], fields: set[str]) -> tuple[str | None, boo
     field = query.get("sortField") or None
     direction = query.get("sortDirection") or "asc"
     if direction not in {"asc", "desc"}:
-        raise invalid(sortDirection="The selected sort direction is invalid.")
+        raise validation_error(sortDirection="The selected sort direction is invalid.")
     if field is not None and field not in fields:
-        raise invalid(sortField="The selected sort field is invalid.")
+        raise validation_error(sortField="The selected sort field is invalid.")
     return field, direction == "asc"
