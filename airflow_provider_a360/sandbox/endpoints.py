@@ -1,12 +1,10 @@
-"""Every endpoint of the page, answered from an account. Who may ask, how often, and faults are none of its business."""
+"""The endpoints of the service, without authentication, rate limit and faults."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,18 +15,20 @@ from starlette.routing import Route
 from airflow_provider_a360.sandbox import list_rows, lists, shapes
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.conversions import ConversionQuery
-from airflow_provider_a360.sandbox.flow import ALWAYS, Element, Event, Flow, Span
+from airflow_provider_a360.sandbox.flow import Element, Event, Flow
 from airflow_provider_a360.sandbox.list_changes import ListChanges
 from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.queries import (
     StatusError,
     not_found,
     parse_filter,
+    parse_form,
     parse_paging,
     parse_sorting,
     raise_no_data,
     validation_error,
 )
+from airflow_provider_a360.sandbox.spans import ALWAYS, Span
 
 _encode = msgspec.json.Encoder().encode
 _OPERATORS = {"filter", "trigger", "goal", "action"}
@@ -39,24 +39,22 @@ _FLOW_TYPES = {"maintrigger", "email", "push", "sms", "filter", "action", "goal"
 
 
 def json_response(body: Any, status: int = 200) -> Response:
-    """A response of JSON."""
+    """Return a JSON response.
+
+    :param body: the body; msgspec encodes it
+    :param status: the HTTP status
+    :return: the response
+    """
     return Response(_encode(body), status, media_type="application/json")
 
 
-async def parse_form(request: Request) -> dict[str, Any]:
-    """The fields of a POST, sent as JSON or as a form."""
-    body = await request.body()
-    if request.headers.get("content-type", "").startswith("application/json"):
-        try:
-            fields = json.loads(body or b"{}")
-        except ValueError:
-            raise StatusError(400, {"message": "Invalid JSON", "error_code": 400}) from None
-        return fields if isinstance(fields, dict) else {}
-    return dict(parse_qsl(body.decode(errors="replace")))
-
-
 class Endpoints:
-    """The routes under /a360, and /user/info."""
+    """Answer the requests under /a360, and /user/info.
+
+    :param account: the account
+    :param options: the sandbox's options
+    :param list_changes: changes conversion lists while they are read
+    """
 
     def __init__(self, account: Account, options: SandboxOptions, list_changes: ListChanges) -> None:
         self._account = account
@@ -64,29 +62,32 @@ class Endpoints:
         self._list_changes = list_changes
 
     def app(self) -> Starlette:
-        """All routes, as one application."""
+        """Return an ASGI application with all routes."""
         flow, stats = "/a360/autoresponders/{id:int}", "/a360/stats/{path}/{id:int}"
-        listed, filtered = flow + "/conversions/list", "/group-stat-filtered"
+        conversions, filtered = flow + "/conversions/list", "/group-stat-filtered"
         gets: dict[str, Callable[[Request], Any]] = {
             "/user/info": lambda _: {"id": 7136062, "name": "Sandbox", "email": "owner@example.com"},
             "/a360/autoresponders/list": self._flows,
             flow: self._flow_detail,
             flow + filtered: self._flow_filtered,
             flow + "/total-stats": self._total_stats,
-            flow + "/conversions": self._summary,
-            flow + "/conversions" + filtered: self._summary_filtered,
+            flow + "/conversions": self._conversion_counts,
+            flow + "/conversions" + filtered: self._conversion_counts_filtered,
             stats + "/group-stat": self._element_stats,
             stats + filtered: self._element_filtered,
             stats + "/addresses": self._contacts,
-            listed + "/{kind}": self._conversions,
-            listed + "/goal/{goal:int}": self._conversions,
-            # The page says `goals` in the filtered path of all goals, and `goal` everywhere else.
-            listed + "/{kind}" + filtered: self._conversions_filtered,
-            listed + "/goal/{goal:int}" + filtered: self._conversions_filtered,
+            conversions + "/{kind}": self._conversions,
+            conversions + "/goal/{goal:int}": self._conversions,
+            # The documentation has `goals` in the filtered path of all goals, and `goal` in the others.
+            conversions + "/{kind}" + filtered: self._conversions_filtered,
+            conversions + "/goal/{goal:int}" + filtered: self._conversions_filtered,
         }
         routes = [Route(path, self._respond_with(handler), methods=["GET"]) for path, handler in gets.items()]
         routes.append(Route("/a360/events/delete-log", self._delete_log, methods=["POST"]))
-        return Starlette(routes=routes, exception_handlers={StatusError: _refuse, 404: _no_route, 405: _no_route})
+        return Starlette(
+            routes=routes,
+            exception_handlers={StatusError: _error_response, 404: _not_found_response, 405: _not_found_response},
+        )
 
     def _respond_with(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         async def answer(request: Request) -> Response:
@@ -119,18 +120,18 @@ class Endpoints:
 
     def _flow_detail(self, request: Request) -> Any:
         flow = self._flow(request)
-        listed = lists.visible_rows(self._account.flows, self._options.drop_rows)
-        if flow in listed[max(0, len(listed) - self._options.flows_without_details) :]:
+        flows = lists.visible_rows(self._account.flows, self._options.drop_rows)
+        if flow in flows[max(0, len(flows) - self._options.flows_without_details) :]:
             raise not_found()
         conversions = len(ConversionQuery(flow, self._options).visible())
-        return self._elements({**shapes.flow_detail(flow), "conversions": conversions})
+        return self._element_list({**shapes.flow_detail(flow), "conversions": conversions})
 
     def _flow_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), parse_filter(request.query_params, self._options)
         parse_paging(request.query_params, required=False)
         conversions = len(ConversionQuery(flow, self._options, span=span).visible())
         self._require_data(bool(flow.starts(span) or flow.messages(span) or conversions))
-        return self._nested({"data": shapes.flow_filtered(flow, span, conversions)})
+        return self._wrap_statistics({"data": shapes.flow_filtered(flow, span, conversions)})
 
     def _total_stats(self, request: Request) -> Any:
         flow_type = request.query_params.get("flow_type")
@@ -146,12 +147,12 @@ class Endpoints:
             if (element.deleted is deleted or (deleted and self._options.deleted_lists_all))
             and flow_type in {None, element.type}
         )
-        return self._elements(shapes.total_stats(flow, elements))
+        return self._element_list(shapes.total_stats(flow, elements))
 
     def _element_stats(self, request: Request) -> Any:
         element = self._element(request)
         self._require_data(element.count("executed") > 0)
-        return self._nested({"data": shapes.element_stats(element)})
+        return self._wrap_statistics({"data": shapes.element_stats(element)})
 
     def _element_filtered(self, request: Request) -> Any:
         path, types = request.path_params["path"], None
@@ -160,20 +161,18 @@ class Endpoints:
         element, span = self._element(request, types=types), parse_filter(request.query_params, self._options)
         parse_paging(request.query_params, required=False)
         self._require_data(any(element.count(counter, span) for counter in shapes.counters_of(element)))
-        return self._nested({"data": shapes.element_filtered(element, span)})
+        return self._wrap_statistics({"data": shapes.element_filtered(element, span)})
 
-    def _elements(self, body: dict[str, Any]) -> Any:
-        """An answer that lists a flow's elements."""
-        return self._nested({**body, "flows": body["flows"] * (2 if self._options.repeat_elements else 1)})
+    def _element_list(self, body: dict[str, Any]) -> Any:
+        """Return a body with a list of elements, under the options for such bodies."""
+        return self._wrap_statistics({**body, "flows": body["flows"] * (2 if self._options.repeat_elements else 1)})
 
-    def _nested(self, body: dict[str, Any]) -> Any:
+    def _wrap_statistics(self, body: dict[str, Any]) -> Any:
         return {"data": body} if self._options.nest_statistics else body
 
     def _contacts(self, request: Request) -> Any:
         path = request.path_params["path"]
-        element = self._element(
-            request, types={kind for kind, listed in _ADDRESS_PATHS.items() if listed == path} or {""}
-        )
+        element = self._element(request, types={kind for kind, name in _ADDRESS_PATHS.items() if name == path} or {""})
         limit, offset = parse_paging(request.query_params)
         names = list_rows.contact_row(element, element.events[0]) if element.events else ("execution_date", "sent_date")
         field, highest_first = parse_sorting(request.query_params, {"id", *names} - {"price"})
@@ -190,23 +189,25 @@ class Endpoints:
 
         events = element.cached(("sorted", field), lambda: sorted(element.events, key=rank))
         share = self._options.drop_rows
-        seen = element.cached(("seen", share), lambda: len(lists.visible_rows(element.events, share)))
+        visible = element.cached(("visible", share), lambda: len(lists.visible_rows(element.events, share)))
         page = self._page(events, limit, offset, reverse=highest_first)
-        total = lists.claimed_total(self._options, page=len(page), seen=seen, raw=len(events))
+        total = lists.claimed_total(self._options, page=len(page), visible=visible, raw=len(events))
         return lists.list_body([list_rows.contact_row(element, event) for event in page], self._options, "data", total)
 
-    def _summary(self, request: Request) -> Any:
+    def _conversion_counts(self, request: Request) -> Any:
         flow = self._flow(request)
         rows = ConversionQuery(flow, self._options).visible()
         self._require_data(bool(rows))
-        return self._nested({"data": shapes.conversion_summary(flow, rows, flow.goals)})
+        return self._wrap_statistics({"data": shapes.conversion_summary(flow, rows, flow.goals)})
 
-    def _summary_filtered(self, request: Request) -> Any:
+    def _conversion_counts_filtered(self, request: Request) -> Any:
         flow, span = self._flow(request), parse_filter(request.query_params, self._options)
         limit, offset = parse_paging(request.query_params, required=False)
         rows = ConversionQuery(flow, self._options, span=span).visible()
         self._require_data(bool(rows))
-        return self._nested({"data": shapes.conversion_summary(flow, rows, flow.goals[offset : offset + limit])})
+        return self._wrap_statistics(
+            {"data": shapes.conversion_summary(flow, rows, flow.goals[offset : offset + limit])}
+        )
 
     def _conversions(self, request: Request) -> Any:
         return self._conversion_list(request, self._kind(request, goals="goal"), ALWAYS)
@@ -232,21 +233,25 @@ class Endpoints:
         ):
             raise not_found()
         limit, offset = parse_paging(request.query_params)
-        options, chosen = self._options, ConversionQuery(flow, self._options, kind, goal_id, span)
-        self._list_changes.on_request(options, flow, chosen.rows())
+        options, selected = self._options, ConversionQuery(flow, self._options, kind, goal_id, span)
+        self._list_changes.on_request(options, flow, selected.rows())
 
         def encoded() -> bytes:
-            rows = chosen.sorted_rows()
+            rows = selected.sorted_rows()
             page = self._page(rows, limit, offset, reverse=options.order != "oldest", endless=options.endless)
-            seen = len(chosen.visible())
-            total = None if options.endless else lists.claimed_total(options, page=len(page), seen=seen, raw=len(rows))
+            visible = len(selected.visible())
+            total = (
+                None
+                if options.endless
+                else lists.claimed_total(options, page=len(page), visible=visible, raw=len(rows))
+            )
             shown = [list_rows.conversion_row(row, flow.printed_id(row, by_kind=options.ids_by_kind)) for row in page]
             return _encode(self._with_zero_dates(lists.list_body(shown, options, "items", total)))
 
-        return msgspec.Raw(chosen.cached((limit, offset), encoded))
+        return msgspec.Raw(selected.cached((limit, offset), encoded))
 
-    def _require_data(self, there_is: bool) -> None:  # noqa: FBT001
-        if not there_is:
+    def _require_data(self, has_data: bool) -> None:  # noqa: FBT001
+        if not has_data:
             raise_no_data(self._options.empty_statistics)
 
     def _page(
@@ -266,13 +271,13 @@ class Endpoints:
         return json_response({"result": True, "message": "Ok"})
 
 
-def _refuse(_: Request, refusal: Exception) -> Response:
-    if not isinstance(refusal, StatusError):
-        raise refusal
-    if refusal.status == HTTPStatus.NO_CONTENT:
+def _error_response(_: Request, error: Exception) -> Response:
+    if not isinstance(error, StatusError):
+        raise error
+    if error.status == HTTPStatus.NO_CONTENT:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return json_response(refusal.body, refusal.status)
+    return json_response(error.body, error.status)
 
 
-def _no_route(_: Request, __: Exception) -> Response:
+def _not_found_response(_: Request, __: Exception) -> Response:
     return json_response(not_found().body, 404)

@@ -1,4 +1,4 @@
-"""Conversion lists that don't hold still while they are read."""
+"""Conversion lists that change while a client reads them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from airflow_provider_a360.sandbox.options import SandboxOptions
 
 
 class ListChanges:
-    """Adds rows to the list that is being read, at its head, and removes some from anywhere in it.
+    """Add rows to the list that is being read, and remove rows from it.
 
-    A new row bears the dates of the newest conversion in the list, so that it belongs in the list however that is
-    filtered, and stands beside that one however it is sorted. It has a higher id than any row before it. Goals'
-    statistics and contact lists don't follow.
+    A new row has the dates of the newest conversion in the list: so it matches every filter that the list was read
+    with, and is sorted next to that conversion in every order. Its id is higher than any other. Removed rows are chosen
+    at random. Statistics and contact lists of the goals don't change.
+
+    :param seed: decides which rows are removed
     """
 
     def __init__(self, seed: int) -> None:
@@ -23,13 +25,18 @@ class ListChanges:
         self._requests = 0
 
     def on_request(self, options: SandboxOptions, flow: Flow, rows: Sequence[Conversion]) -> None:
-        """Count a request of a list (oldest first), and change the list where one is due."""
+        """Count a request of a conversion list, and change the list with every `grow_every`-th request.
+
+        :param options: how often the list changes, and by how many rows
+        :param flow: the flow whose conversions are changed
+        :param rows: the requested list, oldest first
+        """
         self._requests += 1
         if not options.grow_every or self._requests % options.grow_every or not rows:
             return
-        leaving = self._random.sample(range(len(rows)), min(options.remove_rows, len(rows) - 1))
+        removed = self._random.sample(range(len(rows)), min(options.remove_rows, len(rows) - 1))
         last_id = max(row.id for row in flow.conversions)
         for number in range(options.grow_rows):
             flow.add_conversion(replace(rows[-1], id=last_id + 1 + number))
-        for index in leaving:
+        for index in removed:
             flow.remove_conversion(rows[index])

@@ -1,4 +1,4 @@
-"""The rows of contact lists and conversion lists."""
+"""The rows of contact lists and conversion lists in responses."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ def _addresses(contact: Contact, *, phone: str | int | None) -> Json:
 
 
 def contact_row(element: Element, event: Event) -> Json:
-    """A row of an element's contact list. Phones are numbers where the page prints PHONE without quotes."""
+    """Return a row of an element's contact list.
+
+    Phone numbers are numbers where the documented sample has PHONE without quotes.
+
+    :param element: the element
+    :param event: an execution of the element
+    :return: the row
+    """
     contact, marks = event.contact, event.marks
     digits = None if contact.phone is None else int(contact.phone)
     if element.type == "maintrigger":
@@ -81,7 +88,12 @@ def contact_row(element: Element, event: Event) -> Json:
 
 
 def conversion_row(row: Conversion, printed_id: int) -> Json:
-    """A row of a conversion list."""
+    """Return a row of a conversion list.
+
+    :param row: the conversion
+    :param printed_id: the id of the row
+    :return: the row
+    """
     return {
         "id": printed_id,
         "conversion_type": row.conversion_type,

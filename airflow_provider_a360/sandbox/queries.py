@@ -1,4 +1,4 @@
-"""What a caller asked for: paging, filters and sorting, read and refused as the page says."""
+"""Parse the parameters of requests: forms, paging, filters and sorting. Invalid ones raise the documented errors."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
-from airflow_provider_a360.sandbox.flow import Span
+from starlette.requests import Request
+
 from airflow_provider_a360.sandbox.options import SandboxOptions
+from airflow_provider_a360.sandbox.spans import Span
 
 MAX_LIMIT = 100
-"""The page's maximum for `limit`, everywhere but in the flow list."""
+"""The documented maximum of `limit`. The flow list has none."""
 
 
 class StatusError(Exception):
-    """A request that the service answers with a status of its own instead of data. A 204 goes out without the body."""
+    """Answer a request with this status instead of data.
+
+    :param status: the HTTP status
+    :param body: the JSON body; a response with status 204 has none
+    """
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(status)
@@ -24,29 +31,64 @@ class StatusError(Exception):
 
 
 def validation_error(**messages: str) -> StatusError:
-    """The 400 that the page shows under "Request errors"."""
+    """Return the error that the documentation shows under "Request errors", with status 400.
+
+    :param messages: a message for each invalid parameter
+    :return: the error, to be raised
+    """
     return StatusError(400, {"type": "validation_error", "messages": {name: [text] for name, text in messages.items()}})
 
 
 def not_found() -> StatusError:
-    """404: an unknown id, or no data. The page doesn't show its body."""
+    """Return the error for an unknown id or for no data, with status 404. Its body isn't documented.
+
+    :return: the error, to be raised
+    """
     return StatusError(404, {"message": "Not found", "error_code": 404})
 
 
-def raise_no_data(manner: str) -> None:
-    """Refuse a request for which there is no data, in the manner that a knob says; "empty" and "zeros" let it pass."""
-    if manner == "404":
+def raise_no_data(how: str) -> None:
+    """Raise the error with which an option answers requests for which there is no data.
+
+    :param how: the value of the option; with "empty" and "zeros" there is no error
+    :raises StatusError: the value is a status
+    """
+    if how == "404":
         raise not_found()
-    if manner == "400":
+    if how == "400":
         raise validation_error(offset="The offset is beyond the last record.")
-    if manner == "204":
+    if how == "204":
         raise StatusError(204, {})
+
+
+async def parse_form(request: Request) -> dict[str, Any]:
+    """Read the fields of a POST request, sent as JSON or as a form.
+
+    :param request: the request
+    :return: the fields; empty if the JSON isn't an object
+    :raises StatusError: the JSON is invalid
+    """
+    body = await request.body()
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            fields = json.loads(body or b"{}")
+        except ValueError:
+            raise StatusError(400, {"message": "Invalid JSON", "error_code": 400}) from None
+        return fields if isinstance(fields, dict) else {}
+    return dict(parse_qsl(body.decode(errors="replace")))
 
 
 def parse_paging(
     query: Mapping[str, str], *, required: bool = True, maximum: int | None = MAX_LIMIT
 ) -> tuple[int, int]:
-    """`limit` and `offset`; both missing ones are named at once, as in the page's sample."""
+    """Parse `limit` and `offset`. Like the documented sample, one error names both if both are missing.
+
+    :param query: the query parameters of the request
+    :param required: whether both must be given; otherwise the defaults are 100 and 0
+    :param maximum: the highest `limit`; None for any
+    :return: the limit and the offset
+    :raises StatusError: a parameter is missing or invalid
+    """
     messages: dict[str, str] = {}
     numbers = {"limit": MAX_LIMIT, "offset": 0}
     for name, least in (("limit", 1), ("offset", 0)):
@@ -68,7 +110,13 @@ def parse_paging(
 
 
 def parse_filter(query: Mapping[str, str], options: SandboxOptions) -> Span:
-    """The moments that the `filter` parameter means, by the service's own idea of a day."""
+    """Parse the `filter` parameter.
+
+    :param query: the query parameters of the request
+    :param options: the sandbox's options, which say where a day begins and ends
+    :return: the span that the filter selects, in UTC
+    :raises StatusError: the filter is missing or invalid
+    """
     text = query.get("filter", "")
     if not text:
         raise validation_error(filter="The filter field is required.")
@@ -87,7 +135,7 @@ def parse_filter(query: Mapping[str, str], options: SandboxOptions) -> Span:
 
 
 def _bounds(form: dict[str, Any]) -> tuple[date | None, date | None]:
-    """The two dates of a filter in the page's form; ValueError for any other."""
+    """Return the two dates of a filter. Any form other than the documented one is a ValueError."""
     bounds: list[date | None] = []
     fields = dict(form["fields"])
     for name, expression in (("send_date_from", "gte"), ("send_date_to", "lte")):
@@ -101,16 +149,22 @@ def _bounds(form: dict[str, Any]) -> tuple[date | None, date | None]:
             or len(wanted["value"]) != len("2020-10-01")
         ):
             raise ValueError(name)
-        bounds.append(datetime.strptime(wanted["value"], "%Y-%m-%d").date())  # noqa: DTZ007  (a bare date)
+        bounds.append(datetime.strptime(wanted["value"], "%Y-%m-%d").date())  # noqa: DTZ007  (a date without time)
     if form["type"] != "group" or form["expression"] != "and" or fields or bounds == [None, None]:
         raise ValueError(form)
     return bounds[0], bounds[1]
 
 
 def parse_sorting(query: Mapping[str, str], fields: set[str]) -> tuple[str | None, bool]:
-    """The field to sort by (None: by time) and whether the highest comes first.
+    """Parse `sortField` and `sortDirection`.
 
-    The page's words are odd: "asc - from highest to lowest, desc - from lowest to highest".
+    The documentation has the directions the other way round than usual: "asc - from highest to lowest, desc - from
+    lowest to highest".
+
+    :param query: the query parameters of the request
+    :param fields: the fields that the list can be sorted by
+    :return: the field to sort by (None to sort by time), and whether the highest value comes first
+    :raises StatusError: the field or the direction is invalid
     """
     field = query.get("sortField") or None
     direction = query.get("sortDirection") or "asc"

@@ -1,4 +1,4 @@
-"""The page's shapes: what an account holds, as the service prints it. One function for each sample of the page."""
+"""Response bodies with flows, statistics and conversion counts, one function for each sample in the documentation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from airflow_provider_a360.sandbox.flow import ALWAYS, Conversion, Element, Flow, Span
+from airflow_provider_a360.sandbox.flow import Conversion, Element, Flow
+from airflow_provider_a360.sandbox.spans import ALWAYS, Span
 
 Json = dict[str, Any]
 
-# The page's sample of a flow was created at 11:06:25 and its elements at 14:06:25.
+# In the documented sample, a flow was created at 11:06:25 and its elements at 14:06:25.
 _ELEMENTS_CLOCK = timedelta(hours=3)
 
 _DATES = {
@@ -43,17 +44,30 @@ _PLAIN_COUNTERS: dict[str, tuple[str, ...]] = {
 
 
 def counters_of(element: Element) -> tuple[str, ...]:
-    """An element's counters in `total-stats` (there as numbers) and in filtered statistics (there as strings)."""
+    """Return the counters of an element in `total-stats` and in filtered statistics.
+
+    :param element: the element
+    :return: the names of its counters, as in `COUNTERS`
+    """
     return _TOTAL_COUNTERS.get(element.type, ("executed",))
 
 
 def format_date(at: datetime | None) -> str | None:
-    """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
+    """Format a time like the service: `2020-06-23 11:06:25`, in UTC.
+
+    :param at: an aware time in UTC
+    :return: the text; None if there is no time
+    """
     return None if at is None else str(to_builtins(at))[:19].replace("T", " ")
 
 
 def replace_missing_dates(body: Any, text: str) -> Any:
-    """An answer in which every date that isn't there is printed as this text, as PHP prints its zero dates."""
+    """Replace the missing dates of a response, like PHP, which can write a missing date as zeros.
+
+    :param body: the response body
+    :param text: the text that replaces a missing date
+    :return: the body with the text in place of missing dates
+    """
     if isinstance(body, dict):
         return {
             name: text if value is None and name in _DATES else replace_missing_dates(value, text)
@@ -63,7 +77,11 @@ def replace_missing_dates(body: Any, text: str) -> Any:
 
 
 def flow_in_list(flow: Flow) -> Json:
-    """A flow of `autoresponders/list`."""
+    """Return a flow of `autoresponders/list`.
+
+    :param flow: the flow
+    :return: the row
+    """
     main_data = {
         "id": flow.id,
         "type": "series",
@@ -132,7 +150,11 @@ def _task(element: Element) -> Json | None:
 
 
 def flow_detail(flow: Flow) -> Json:
-    """`autoresponders/{ID}`, without a wrapper. Deleted elements are not in it."""
+    """Return the body of `autoresponders/{ID}`. It has no outer `data`, and no deleted elements.
+
+    :param flow: the flow
+    :return: the body
+    """
     elements = [
         {
             "id": element.id,
@@ -157,7 +179,13 @@ def flow_detail(flow: Flow) -> Json:
 
 
 def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
-    """`autoresponders/{ID}/group-stat-filtered`: the flow's counts, as strings. The page doesn't show this answer."""
+    """Return the `data` of `autoresponders/{ID}/group-stat-filtered`. The documentation doesn't show this response.
+
+    :param flow: the flow
+    :param span: the span of the filter
+    :param conversions: the number of conversions in the span
+    :return: the counts as strings
+    """
     return {
         "starts": str(flow.starts(span)),
         "send_messages": str(flow.messages(span)),
@@ -166,7 +194,12 @@ def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
 
 
 def total_stats(flow: Flow, elements: Iterable[Element]) -> Json:
-    """`total-stats` of some of a flow's elements, without a wrapper: e-mail errors are `error` here."""
+    """Return the body of `total-stats`. It has no outer `data`, and the errors of an e-mail are called `error`.
+
+    :param flow: the flow
+    :param elements: the elements of the flow to include
+    :return: the body, with counts as numbers
+    """
     rows = []
     for element in elements:
         counters = counters_of(element)
@@ -178,7 +211,11 @@ def total_stats(flow: Flow, elements: Iterable[Element]) -> Json:
 
 
 def element_stats(element: Element) -> Json:
-    """`group-stat` of an element: numbers."""
+    """Return the `data` of an element's `group-stat`.
+
+    :param element: the element
+    :return: the counts as numbers
+    """
     counts: Json = {name: element.count(name) for name in _PLAIN_COUNTERS.get(element.type, ("executed",))}
     if element.type == "goal":
         counts["delivered"] = counts["executed"]
@@ -190,17 +227,28 @@ def element_stats(element: Element) -> Json:
 
 
 def element_filtered(element: Element, span: Span) -> Json:
-    """`group-stat-filtered` of an element: strings, and the page's exception for "Filter" and "Condition"."""
+    """Return the `data` of an element's `group-stat-filtered`.
+
+    :param element: the element
+    :param span: the span of the filter
+    :return: the counts as strings; for "Filter" and "Condition" as numbers, like the documented samples
+    """
     counters = counters_of(element)
     if element.type in {"filter", "trigger"}:
-        # "Statistics on the executed and last_send parameters are given for the entire time", says the page.
+        # The documentation: "Statistics on the executed and last_send parameters are given for the entire time."
         counts = {name: element.count(name, ALWAYS if name == "executed" else span) for name in counters}
         return {"flow_id": element.id, **counts, "last_send": format_date(element.last())}
     return {**{name: str(element.count(name, span)) for name in counters}, "last_send": format_date(element.last(span))}
 
 
 def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Element]) -> Json:
-    """`conversions` of a flow, counted from their rows; `goals`: those to show, which may be one page of them."""
+    """Return the `data` of a flow's `conversions`, the counts of its conversions.
+
+    :param flow: the flow
+    :param rows: the conversions to count
+    :param goals: the goals to show: all, or one page of them
+    :return: the counts as numbers
+    """
     by_type = Counter(row.conversion_type for row in rows)
     by_element = Counter(row.element_id for row in rows)
 
@@ -213,7 +261,7 @@ def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Eleme
         "total_conversions": len(rows),
         "maintrigger_conversions": by_type["maintrigger"],
         "goal_conversions": by_type["goal"],
-        # PHP prints an object without members as an empty array.
+        # PHP writes an object without members as an empty array.
         "maintrigger": shown(start, last_send=format_date(start.last())) if start else [],
         "goals": [shown(goal, name=goal.name) for goal in goals],
     }

@@ -13,7 +13,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360NoDataError
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.flow import utc_days
+from airflow_provider_a360.sandbox.spans import utc_days
 
 FLOW = example.MAIN_FLOW
 FIRST, LAST = date(2026, 11, 2), date(2026, 11, 8)
