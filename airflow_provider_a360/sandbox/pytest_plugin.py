@@ -1,7 +1,7 @@
 """A pytest fixture for tests of your own DAGs: an A360 server with a made-up account.
 
 The fixture needs the extra `sandbox` (`pip install "airflow-provider-a360[sandbox]"`) and pytest. A test that runs a
-DAG also needs an Airflow with a database: run `airflow db migrate` once.
+DAG also needs an Airflow with a database (run `airflow db migrate` once) whose `dags_folder` contains the DAG.
 
 Load the fixture in `conftest.py`:
 
@@ -15,7 +15,7 @@ Use it in a test:
 
     import pendulum
     import pytest
-    from dags.my_dag import dag  # yours
+    from dags.my_dag import dag  # your DAG, with a timetable that has data intervals
 
 
     @pytest.mark.a360_sandbox(latency=0.1, seed=2)

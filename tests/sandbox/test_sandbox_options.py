@@ -1,4 +1,4 @@
-"""Every knob does what it says, and may be turned while the sandbox runs."""
+"""Every option does what it says, and may be turned while the sandbox runs."""
 
 import time
 from collections import Counter
@@ -32,7 +32,7 @@ def moments(call, field="conversion_date"):
     return {row.id: getattr(row, field) for row in call.sandbox.account.flow(example.MAIN_FLOW).conversions}
 
 
-def test_every_knob_has_a_help_text_and_unknown_ones_are_refused():
+def test_every_option_has_a_help_text_and_unknown_ones_are_refused():
     assert all(field.metadata["help"] for field in fields(SandboxOptions))
     with pytest.raises(TypeError):
         SandboxOptions(latencey=1)
@@ -51,7 +51,7 @@ def test_latency(serve):
     assert time.monotonic() - began < 0.2
 
 
-def test_ten_requests_a_second_are_the_default_and_a_sliding_window():
+def test_the_default_limit_is_ten_requests_per_second():
     assert SandboxOptions().requests_per_second == 10
 
 
@@ -79,7 +79,7 @@ def test_token_requests_count_towards_the_limit(serve):
     ("style", "status"),
     [("429", 429), ("429-seconds", 429), ("429-date", 429), ("2020202020-200", 200), ("2020202020-400", 400)],
 )
-def test_the_style_of_the_limit(serve, style, status):
+def test_the_styles_of_the_rate_limit(serve, style, status):
     call = serve(requests_per_second=1, rate_limit_style=style)
     call.get(FLOW)
     answer = call.get(FLOW)
@@ -94,9 +94,9 @@ def test_the_style_of_the_limit(serve, style, status):
         assert after is None
 
 
-@pytest.mark.parametrize(("knob", "status"), [("share_429", 429), ("share_5xx", 502)])
-def test_a_share_of_failures_that_the_seed_decides(serve, knob, status):
-    one, again, other = serve(seed=5, **{knob: 0.3}), serve(seed=5, **{knob: 0.3}), serve(seed=6, **{knob: 0.3})
+@pytest.mark.parametrize(("option", "status"), [("share_429", 429), ("share_5xx", 502)])
+def test_a_share_of_failures_that_the_seed_decides(serve, option, status):
+    one, again, other = serve(seed=5, **{option: 0.3}), serve(seed=5, **{option: 0.3}), serve(seed=6, **{option: 0.3})
     counts = statuses(one, times=200)
     assert set(counts) == {200, status}
     assert 35 <= counts[status] <= 85
@@ -152,7 +152,7 @@ def test_empty_statistics(serve):
     assert call.get(f"/stats/email/{example.EMPTY_EMAIL}/group-stat").status_code == 404
 
 
-def test_a_token_lives_as_long_as_it_says(serve):
+def test_a_token_expires_after_its_lifetime(serve):
     call = serve(token_life=1)
     answer = requests.post(f"{call.sandbox.url}/oauth/access_token", json=credentials(call), timeout=5).json()
     assert answer["expires_in"] == 1
@@ -178,7 +178,7 @@ def credentials(call):
 
 
 @pytest.mark.parametrize("path", [LIST, SPAN_PATHS["all"], f"{FLOW}/conversions/list/goal/{example.PAID}"])
-def test_a_list_grows_at_its_head_while_it_is_read(serve, path):
+def test_a_list_grows_while_it_is_read(serve, path):
     call = serve(grow_every=2, grow_rows=3)
     query = {"limit": 5, "offset": 0, "filter": call.days(DAY, DAY)}
     answers = [call.data(path, **query) for _ in range(4)]
@@ -200,7 +200,7 @@ def test_rows_are_removed_while_a_list_is_read(serve):
 
 
 @pytest.mark.parametrize("hours", [3, -3])
-def test_the_zone_in_which_a_day_is_cut(serve, hours):
+def test_the_time_zone_of_days(serve, hours):
     call = serve(day_offset_hours=hours)
     wanted = {number for number, at in moments(call).items() if (at + timedelta(hours=hours)).date() == DAY}
     assert ids_of(call, DAY, DAY) == wanted
@@ -213,7 +213,7 @@ def test_the_zone_in_which_a_day_is_cut(serve, hours):
     assert int(call.data(SPAN_PATHS["email"], filter=call.days(DAY, DAY))["data"]["opened"]) == opened
 
 
-def test_lte_may_leave_its_day_out_but_for_its_first_second(serve):
+def test_lte_may_include_only_the_first_second_of_its_day(serve):
     call = serve(lte_includes_day=False)
     at = moments(call)
     next_midnight = datetime(2026, 11, 4, tzinfo=UTC)
@@ -222,7 +222,7 @@ def test_lte_may_leave_its_day_out_but_for_its_first_second(serve):
     assert next_midnight in {at[number] for number in got}
 
 
-def test_the_filter_may_go_by_start_date(serve):
+def test_conversions_may_be_filtered_by_start_date(serve):
     call = serve(filter_by="start_date")
     started = {number for number, at in moments(call, "start_date").items() if at.date() == DAY}
     converted = {number for number, at in moments(call).items() if at.date() == DAY}
@@ -280,10 +280,10 @@ def test_a_stall_in_mid_body(serve):
     with pytest.raises(requests.exceptions.ConnectionError) as error:
         call.session.get(f"{call.sandbox.url}/a360{FLOW}", timeout=0.2)
     assert "Read timed out" in str(error.value)
-    assert call.data(FLOW)["starts"] > 0, "who waits gets all of it"
+    assert call.data(FLOW)["starts"] > 0, "a client that waits gets the whole body"
 
 
-def test_faults_of_bodies_meet_gets_only(serve):
+def test_body_faults_affect_only_get_requests(serve):
     call = serve(share_html=1)
     assert (
         "access_token"

@@ -1,4 +1,4 @@
-"""The options by which lists differ from the page: how they are cut, counted, sorted and numbered."""
+"""Options that make lists differ from the documentation: their pages, totals, order and ids."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +25,7 @@ def page(call, path, limit=50, offset=0, **query):
 
 
 def whole(call, path, **query):
-    """Every row, with an offset that counts the dropped rows too."""
+    """Return all rows. The offsets count the dropped rows too."""
     return [row for offset in range(0, 3_000, 50) for row in page(call, path, offset=offset, **query)]
 
 
@@ -56,7 +56,7 @@ def test_dropped_rows_are_always_the_same_and_pages_come_short(serve, path):
     assert call.data(path, limit=1, offset=0)["total"] == len(seen)
 
 
-def test_a_test_can_tell_which_rows_are_dropped(serve):
+def test_is_visible_tells_which_rows_are_dropped(serve):
     call = serve(drop_rows=0.5)
     seen = {row.id for row in conversions(call) if is_visible(row, 0.5)}
     assert {row["id"] for row in whole(call, ALL)} == seen
@@ -65,7 +65,7 @@ def test_a_test_can_tell_which_rows_are_dropped(serve):
     ]
 
 
-def test_counts_leave_dropped_rows_out_and_those_that_are_never_served_in(serve):
+def test_counts_exclude_dropped_rows_and_include_unserved_ones(serve):
     call = serve(drop_rows=0.4, served_rows=10)
     seen = [row for row in conversions(call) if is_visible(row, 0.4)]
     kinds = Counter(row.conversion_type for row in seen)
@@ -82,7 +82,7 @@ def test_counts_leave_dropped_rows_out_and_those_that_are_never_served_in(serve)
 
 
 @pytest.mark.parametrize("path", WITH_TOTAL)
-def test_what_a_list_says_as_its_total(serve, path):
+def test_the_total_of_a_list(serve, path):
     call = serve()
     raw = call.data(path, limit=1, offset=0)["total"]
     call.sandbox.options.drop_rows = 0.3
@@ -104,7 +104,7 @@ def test_what_a_list_says_as_its_total(serve, path):
 
 
 @pytest.mark.parametrize("manner", ["right", "missing"])
-def test_the_list_of_flows_has_no_total_whatever_the_knob_says(serve, manner):
+def test_the_flow_list_never_has_a_total(serve, manner):
     assert list(serve(total=manner).data(FLOWS)) == ["data"]
 
 
@@ -225,7 +225,7 @@ def test_an_endless_list(serve, path, order):
     assert call.data(f"{FLOW}/conversions")["data"]["total_conversions"] == len(conversions(call))
 
 
-def test_an_endless_list_needs_a_row_to_go_on_from(serve):
+def test_an_empty_list_is_never_endless(serve):
     call = serve(endless=True)
     assert call.data(f"/autoresponders/{example.EMPTY_FLOW}/conversions/list/all", limit=9, offset=0)["items"] == []
     assert call.data(CONTACTS, limit=9, offset=100_000)["data"] == []
@@ -254,7 +254,7 @@ def test_goals_may_be_filtered_by_another_date(serve, goals_by):
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "start"])
-def test_a_list_grows_and_shrinks_under_all_knobs_at_once(serve, order):
+def test_a_list_changes_under_many_options_at_once(serve, order):
     call = serve(
         order=order, ids_by_kind=True, drop_rows=0.3, page_cap=9, filter_goals_by="start_date",
         grow_every=2, grow_rows=2, remove_rows=1,
