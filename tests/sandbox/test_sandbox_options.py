@@ -1,4 +1,4 @@
-"""Every option does what it says, and may be turned while the sandbox runs."""
+"""The options have their effect, and can be changed while the sandbox runs."""
 
 import time
 from collections import Counter
