@@ -99,26 +99,26 @@ def _sandbox_args() -> Iterator[Arg]:
         default=1,
         help="seed of the random numbers that the account is generated from (default: 1)",
     )
-    from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
+    from airflow_provider_a360.sandbox.options import SandboxOptions  # noqa: PLC0415
 
-    hints = typing.get_type_hints(Knobs)
-    for knob in dataclasses.fields(Knobs):
-        flag, text = "--" + knob.name.replace("_", "-"), f"{knob.metadata['help']} (default: {knob.default})"
-        choices = typing.get_args(hints[knob.name])
-        if hints[knob.name] is bool:
-            yield Arg((flag,), action=argparse.BooleanOptionalAction, default=knob.default, help=text)
+    hints = typing.get_type_hints(SandboxOptions)
+    for option in dataclasses.fields(SandboxOptions):
+        flag, text = "--" + option.name.replace("_", "-"), f"{option.metadata['help']} (default: {option.default})"
+        choices = typing.get_args(hints[option.name])
+        if hints[option.name] is bool:
+            yield Arg((flag,), action=argparse.BooleanOptionalAction, default=option.default, help=text)
         elif choices:
-            yield Arg((flag,), choices=choices, default=knob.default, help=text)
+            yield Arg((flag,), choices=choices, default=option.default, help=text)
         else:
-            yield Arg((flag,), type=hints[knob.name], default=knob.default, help=text)
+            yield Arg((flag,), type=hints[option.name], default=option.default, help=text)
 
 
 def sandbox(arguments: argparse.Namespace) -> None:
     """Run the sandbox until Ctrl-C, and print the connection to it.
 
-    :param arguments: port, seed and knobs.
+    :param arguments: port, seed and options.
     """
-    from airflow_provider_a360.sandbox.knobs import Knobs  # noqa: PLC0415
+    from airflow_provider_a360.sandbox.options import SandboxOptions  # noqa: PLC0415
 
     try:
         from airflow_provider_a360.sandbox.server import Sandbox  # noqa: PLC0415
@@ -126,9 +126,11 @@ def sandbox(arguments: argparse.Namespace) -> None:
         raise SystemExit(
             'The sandbox needs the extra "sandbox": pip install "airflow-provider-a360[sandbox]"'
         ) from None
-    knobs = Knobs(**{knob.name: getattr(arguments, knob.name) for knob in dataclasses.fields(Knobs)})
+    options = SandboxOptions(
+        **{option.name: getattr(arguments, option.name) for option in dataclasses.fields(SandboxOptions)}
+    )
     try:
-        server = Sandbox(seed=arguments.seed, port=arguments.port, knobs=knobs)
+        server = Sandbox(seed=arguments.seed, port=arguments.port, options=options)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
         raise SystemExit(f"Port {arguments.port} can't be used ({reason}). Choose another one with --port.") from None

@@ -1,5 +1,5 @@
-"""An A360 server with a made-up account, for people without one and for tests.
+"""A local A360 server with a made-up account, for tests and for people without an account.
 
-Written from the service's own page and from nothing else of this package, so that one misreading can't hide in
-client and server alike.
+It is written from the service's documentation and shares no code with the client in `api/`: otherwise a misreading of
+the documentation could be in both, and no test would find it.
 """

@@ -1,11 +1,11 @@
-"""The flows of a generated account and how contacts walk through them. Ids are the page's own where it has samples."""
+"""The flows of a generated account, and the journeys through them. Some ids are from the documented samples."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
 from airflow_provider_a360.sandbox.flow import Element, Flow
-from airflow_provider_a360.sandbox.journeys import DAY, Plan, Walk
+from airflow_provider_a360.sandbox.journeys import DAY, Journey, Plan
 
 MAIN_FLOW = 292692
 WELCOME_FLOW = 281013
@@ -21,12 +21,17 @@ EMPTY_START, EMPTY_EMAIL, EMPTY_GOAL = range(651001, 651004)
 NEW_START, NEW_EMAIL = range(652001, 652003)
 
 EVENT_NUMBER = 5501
-"""The Event Manager's number of the event that starts the main flow, as `delete-log` takes it."""
+"""The id in the Event Manager of the event that starts the main flow; `delete-log` takes it."""
 
 
-def example_flows(opened: date, now: datetime) -> list[Flow]:
-    """The flows of an account opened on a day, as they are set up, before anything has happened in them."""
-    at = datetime.combine(opened, time(8, 42, 47), UTC) - DAY
+def example_flows(created_on: date, now: datetime) -> list[Flow]:
+    """Return the flows of a new account, before any contact has started them.
+
+    :param created_on: the flows are created on the day before this UTC day
+    :param now: the account's current time (UTC); the newest flow is created two hours earlier
+    :return: the flows
+    """
+    at = datetime.combine(created_on, time(8, 42, 47), UTC) - DAY
     new = now.replace(microsecond=0) - timedelta(hours=2)
 
     def elements(*wanted: tuple[int, str, str], since: datetime = at) -> list[Element]:
@@ -43,17 +48,17 @@ def example_flows(opened: date, now: datetime) -> list[Flow]:
         (MESSENGER, "messenger", ""),
         (CONDITION, "trigger", ""),
         (REVIEWED, "goal", "Review written"),
-        (OLD_EMAIL, "email", "A first try, taken out of the flow since"),
+        (OLD_EMAIL, "email", "Thank you for your order (old version)"),
     )
     main[-1].deleted = True
     welcome = elements(
         (WELCOME_START, "maintrigger", ""),
         (WELCOME_EMAIL, "email", "Welcome, and what you can do here"),
         (WELCOME_FILTER, "filter", ""),
-        (WELCOME_PUSH, "push", "A word of welcome"),
+        (WELCOME_PUSH, "push", "Welcome"),
         (WELCOME_SMS, "sms", "Welcome"),
         (WELCOME_GOAL, "goal", "Profile filled in"),
-        (WELCOME_OLD_SMS, "sms", "An early text, taken out since"),
+        (WELCOME_OLD_SMS, "sms", "Welcome (old version)"),
     )
     welcome[-1].deleted = True
     paused = elements(
@@ -63,15 +68,15 @@ def example_flows(opened: date, now: datetime) -> list[Flow]:
     )
     empty = elements(
         (EMPTY_START, "maintrigger", ""),
-        (EMPTY_EMAIL, "email", "Nobody had this yet"),
-        (EMPTY_GOAL, "goal", "Nobody's goal"),
+        (EMPTY_EMAIL, "email", "Not sent yet"),
+        (EMPTY_GOAL, "goal", "Not reached yet"),
     )
-    fresh = elements((NEW_START, "maintrigger", ""), (NEW_EMAIL, "email", "Still a draft"), since=new)
+    fresh = elements((NEW_START, "maintrigger", ""), (NEW_EMAIL, "email", "Draft"), since=new)
     return [
         Flow(MAIN_FLOW, "Order follow-up", 1, at, at, main),
         Flow(WELCOME_FLOW, "Welcome series", 1, at, at, welcome),
         Flow(PAUSED_FLOW, "Monthly offer", 3, at, at, paused),
-        Flow(EMPTY_FLOW, "Nobody came", 1, at, at, empty),
+        Flow(EMPTY_FLOW, "No contacts yet", 1, at, at, empty),
         Flow(NEW_FLOW, "New automation", 0, new, new, fresh),
     ]
 
@@ -80,63 +85,63 @@ def _first_week(day: date) -> bool:
     return day.day <= 7  # noqa: PLR2004
 
 
-def _follow_up(walk: Walk) -> None:  # noqa: C901  (a branch for each element)
-    midnight = datetime.combine(walk.day, time(), UTC) + DAY
-    # The first three journeys of every day convert within a minute of UTC midnight, one of them on its very second.
+def _follow_up(journey: Journey) -> None:  # noqa: C901  (a branch for each element)
+    midnight = datetime.combine(journey.day, time(), UTC) + DAY
+    # The first three journeys of each day convert within a minute of UTC midnight, one of them exactly at midnight.
     near = {
         0: (midnight - timedelta(minutes=5), midnight),
         1: (midnight - timedelta(seconds=110), midnight - timedelta(seconds=1)),
     }
     near[2] = (midnight - DAY, midnight - DAY + timedelta(seconds=40))
     paid_at: datetime | None = None
-    if walk.number in near:
-        walk.start, paid_at = near[walk.number]
-    start = walk.execute(START, walk.start)
-    if paid_at is None and walk.chance(0.03):
-        walk.step(START, "deleted", start + walk.wait(10, 3_600))
+    if journey.number in near:
+        journey.start, paid_at = near[journey.number]
+    start = journey.execute(START, journey.start)
+    if paid_at is None and journey.chance(0.03):
+        journey.add_step(START, "deleted", start + journey.delay(10, 3_600))
         return
-    walk.send_email(EMAIL, start + walk.wait(2, 20))
-    if _first_week(walk.day) and walk.chance(0.5):
-        walk.send_email(OLD_EMAIL, start + walk.wait(20, 40))
-    if walk.branch(FILTER, start + walk.wait(2, 30)):
-        walk.execute(ACTION, start + walk.wait(30, 60))
-    if walk.chance(0.4):
-        walk.send_sms(SMS, start + walk.wait(60, 7_200))
-    if walk.chance(0.3):
-        walk.send_push(PUSH, start + walk.wait(60, 86_400))
-    if walk.chance(0.2):
-        walk.execute(MESSENGER, start + walk.wait(60, 3_600))
-    opened_it = walk.branch(CONDITION, start + walk.wait(3_600, 7_200))
+    journey.send_email(EMAIL, start + journey.delay(2, 20))
+    if _first_week(journey.day) and journey.chance(0.5):
+        journey.send_email(OLD_EMAIL, start + journey.delay(20, 40))
+    if journey.branch(FILTER, start + journey.delay(2, 30)):
+        journey.execute(ACTION, start + journey.delay(30, 60))
+    if journey.chance(0.4):
+        journey.send_sms(SMS, start + journey.delay(60, 7_200))
+    if journey.chance(0.3):
+        journey.send_push(PUSH, start + journey.delay(60, 86_400))
+    if journey.chance(0.2):
+        journey.execute(MESSENGER, start + journey.delay(60, 3_600))
+    opened_it = journey.branch(CONDITION, start + journey.delay(3_600, 7_200))
     if paid_at is not None:
-        walk.reach_goal(PAID, paid_at)
-    elif walk.chance(0.45):
-        walk.reach_goal(PAID, start + walk.wait(3, 10 * 86_400))
-    if opened_it and walk.chance(0.3):
-        walk.reach_goal(REVIEWED, start + walk.wait(7_200, 12 * 86_400))
-    if walk.chance(0.12):
-        walk.step(START, "conversion", start + walk.wait(9, 9 * 86_400))
+        journey.reach_goal(PAID, paid_at)
+    elif journey.chance(0.45):
+        journey.reach_goal(PAID, start + journey.delay(3, 10 * 86_400))
+    if opened_it and journey.chance(0.3):
+        journey.reach_goal(REVIEWED, start + journey.delay(7_200, 12 * 86_400))
+    if journey.chance(0.12):
+        journey.add_step(START, "conversion", start + journey.delay(9, 9 * 86_400))
 
 
-def _welcome(walk: Walk) -> None:
-    start = walk.execute(WELCOME_START, walk.start)
-    walk.send_email(WELCOME_EMAIL, start + walk.wait(2, 60))
-    if _first_week(walk.day) and walk.chance(0.5):
-        walk.send_sms(WELCOME_OLD_SMS, start + walk.wait(20, 40))
-    if walk.branch(WELCOME_FILTER, start + walk.wait(60, 600)):
-        walk.send_sms(WELCOME_SMS, start + walk.wait(600, 86_400))
+def _welcome(journey: Journey) -> None:
+    start = journey.execute(WELCOME_START, journey.start)
+    journey.send_email(WELCOME_EMAIL, start + journey.delay(2, 60))
+    if _first_week(journey.day) and journey.chance(0.5):
+        journey.send_sms(WELCOME_OLD_SMS, start + journey.delay(20, 40))
+    if journey.branch(WELCOME_FILTER, start + journey.delay(60, 600)):
+        journey.send_sms(WELCOME_SMS, start + journey.delay(600, 86_400))
     else:
-        walk.send_push(WELCOME_PUSH, start + walk.wait(600, 86_400))
-    if walk.chance(0.5):
-        walk.reach_goal(WELCOME_GOAL, start + walk.wait(60, 10 * 86_400))
+        journey.send_push(WELCOME_PUSH, start + journey.delay(600, 86_400))
+    if journey.chance(0.5):
+        journey.reach_goal(WELCOME_GOAL, start + journey.delay(60, 10 * 86_400))
 
 
-def _monthly_offer(walk: Walk) -> None:
-    start = walk.execute(PAUSED_START, walk.start)
-    walk.send_email(PAUSED_EMAIL, start + walk.wait(2, 60))
-    if walk.chance(0.3):
-        walk.reach_goal(PAUSED_GOAL, start + walk.wait(60, 9 * 86_400))
-    if walk.chance(0.1):
-        walk.step(PAUSED_START, "conversion", start + walk.wait(60, 3_600))
+def _monthly_offer(journey: Journey) -> None:
+    start = journey.execute(PAUSED_START, journey.start)
+    journey.send_email(PAUSED_EMAIL, start + journey.delay(2, 60))
+    if journey.chance(0.3):
+        journey.reach_goal(PAUSED_GOAL, start + journey.delay(60, 9 * 86_400))
+    if journey.chance(0.1):
+        journey.add_step(PAUSED_START, "conversion", start + journey.delay(60, 3_600))
 
 
 PLANS = (

@@ -1,53 +1,39 @@
-"""What an account holds: flows, their elements, and what happened to contacts in them.
+"""The contents of an account: flows, their elements, and what happened to contacts in them.
 
-Moments are aware UTC datetimes without fractions of a second. Everything can be built by hand. A caller who changes
-a list after a request has been answered uses the methods here, or changes the list's length, so that what was
-computed from it is computed anew.
+Times are aware datetimes in UTC, in whole seconds. Tests can create all objects themselves.
+
+Results computed from a list are cached. To change a list while the sandbox runs, use the methods of `Element` and
+`Flow`, which clear the cache. A change of the list's length clears it too.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from airflow_provider_a360.sandbox.caching import cached
+from airflow_provider_a360.sandbox.spans import ALWAYS, Span, slice_bounds, utc_days
+
 T = TypeVar("T")
-
-Span = tuple[datetime | None, datetime | None]
-"""From a moment (included) to a moment (excluded); None leaves that side open."""
-
-ALWAYS: Span = (None, None)
 
 COUNTERS = (
     "executed", "deleted", "sent", "delivered", "opened", "clicked", "errors", "unsubscribed", "marked_as_spam",
     "positive", "negative", "stopped",
 )  # fmt: skip
-"""Every counter in the page's statistics, under the name that `group-stat` gives it."""
-
-
-def utc_days(first_day: date, last_day: date | None = None) -> Span:
-    """The span of whole UTC days, both included; one day without `last_day`."""
-    last = last_day or first_day
-    return datetime.combine(first_day, time(), UTC), datetime.combine(last, time(), UTC) + timedelta(days=1)
-
-
-def cut(rows: Sequence[Any], span: Span, key: Callable[[Any], datetime] | None = None) -> tuple[int, int]:
-    """The indexes at which a span starts and ends in rows sorted by moment."""
-    since, until = span
-    low = 0 if since is None else bisect_left(rows, since, key=key)
-    high = len(rows) if until is None else bisect_left(rows, until, key=key)
-    return low, max(low, high)
+"""Every counter of the documented statistics, by its name in `group-stat`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A made-up subscriber, once for each start of a flow.
+    """A made-up subscriber. Each start of a flow has a contact of its own.
 
-    `phone` is digits; `event_id` is the page's "unique subscriber identifier".
+    :param email: the e-mail address
+    :param phone: the phone number, digits only
+    :param event_id: the documented "unique identifier of launching subscriber"
     """
 
     email: str | None
@@ -57,10 +43,14 @@ class Contact:
 
 @dataclass(slots=True)
 class Event:
-    """One contact's pass through one element at `at`, which counts as `executed` and `sent`.
+    """The execution of an element for a contact. It counts as `executed` and as `sent`.
 
-    `marks` holds the further counters that it moved and when: an e-mail opened two days later counts on the day of
-    opening. `status` is the code in e-mail and SMS lists; None derives it from the marks.
+    :param id: the id in contact lists
+    :param contact: the contact
+    :param at: the time of the execution
+    :param marks: further counters that the event increased, each with the time: an e-mail that is opened two days later
+        counts as `opened` on that day
+    :param status: the status code in the contact lists of e-mails and SMS; None to derive it from the marks
     """
 
     id: int
@@ -72,10 +62,14 @@ class Event:
 
 @dataclass
 class Element:
-    """An element of a flow. `type` is the page's `af_type`; any other string is passed on as it is.
+    """An element of a flow.
 
-    `name` is the e-mail's subject, the push's title, the SMS's text or the goal's name. `created` is UTC: the service
-    prints it three hours late, as in its page's sample.
+    :param id: the element's id
+    :param type: the documented `af_type`; the sandbox serves any other string as it is
+    :param created: when the element was created. Responses show it three hours later, as the documented sample does
+    :param name: the subject of an e-mail, the title of a push, the text of an SMS or the name of a goal
+    :param deleted: whether the element was deleted from its flow
+    :param events: the executions, in any order
     """
 
     id: int
@@ -87,31 +81,58 @@ class Element:
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def add(self, event: Event) -> None:
-        """Let a contact pass through."""
+        """Add an execution of the element.
+
+        :param event: the execution
+        """
         self.events.append(event)
 
     def mark(self, event: Event, counter: str, at: datetime) -> None:
-        """Let an event that has happened move one more counter."""
+        """Increase another counter for an execution.
+
+        :param event: an event of this element
+        :param counter: the counter
+        :param at: when it increased
+        """
         event.marks[counter] = at
         self._cache.clear()
 
     def cached(self, key: Any, make: Callable[[], T]) -> T:
-        """What `make` gives, kept until an event is added or marked."""
-        return _cached(self._cache, len(self.events), key, make)
+        """Return a result that is cached until an event is added or marked.
+
+        :param key: identifies the result
+        :param make: computes the result if it isn't cached
+        :return: the result
+        """
+        return cached(self._cache, len(self.events), key, make)
 
     def count(self, counter: str, span: Span = ALWAYS) -> int:
-        """How often a counter of `COUNTERS` moved within a span."""
-        low, high = cut(self._moments(counter), span)
+        """Return the value of a counter within a span.
+
+        :param counter: one of `COUNTERS`
+        :param span: the span
+        :return: how often the counter increased
+        """
+        low, high = slice_bounds(self._moments(counter), span)
         return high - low
 
     def last(self, span: Span = ALWAYS) -> datetime | None:
-        """When the element was last executed within a span: the page's `last_send`."""
+        """Return the documented `last_send`: when the element was last executed.
+
+        :param span: the span to look in
+        :return: the time; None if the element was not executed within the span
+        """
         moments = self._moments("executed")
-        low, high = cut(moments, span)
+        low, high = slice_bounds(moments, span)
         return moments[high - 1] if high > low else None
 
     def counts_on(self, first_day: date, last_day: date | None = None) -> dict[str, int]:
-        """Every counter over whole UTC days, both included."""
+        """Return all counters over whole UTC days.
+
+        :param first_day: the first day
+        :param last_day: the last day, included; None for one day
+        :return: the value of each counter of `COUNTERS`
+        """
         span = utc_days(first_day, last_day)
         return {counter: self.count(counter, span) for counter in COUNTERS}
 
@@ -123,9 +144,15 @@ class Element:
 
 @dataclass(slots=True)
 class Conversion:
-    """A contact's conversion.
+    """A conversion of a contact.
 
-    `conversion_type` is "maintrigger" or "goal"; `element_id` is what the page calls `flow_id` there.
+    :param id: the id, unique within the account
+    :param conversion_type: "maintrigger" or "goal"
+    :param element_id: the id of the main trigger or goal; responses call it `flow_id`
+    :param email: the contact's e-mail address
+    :param phone: the contact's phone number, digits only
+    :param conversion_date: when the contact converted
+    :param start_date: when the contact started the flow
     """
 
     id: int
@@ -141,7 +168,14 @@ class Conversion:
 class Flow:
     """An automation flow.
 
-    `status`: 0 new, 1 active, 3 pause; any other number is passed on. `conversions` may stand in any order.
+    :param id: the flow's id
+    :param name: the flow's name
+    :param status: 0 for new, 1 for active, 3 for paused; the sandbox serves any other number as it is
+    :param created: when the flow was created
+    :param changed: when the flow was last changed
+    :param elements: the elements, deleted ones included
+    :param conversions: the conversions, in any order
+    :param in_queue: the number of contacts in the queue
     """
 
     id: int
@@ -152,87 +186,110 @@ class Flow:
     elements: list[Element] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
     in_queue: int = 0
-    _numbers: dict[tuple[str, int], int] = field(default_factory=dict, repr=False, compare=False)
+    _numbers_by_kind: dict[tuple[str, int], int] = field(default_factory=dict, repr=False, compare=False)
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def main_trigger(self) -> Element | None:
-        """The flow's "Start" element; None in a flow made by hand without one."""
+        """Return the flow's "Start" element, or None if it has none."""
         return next((element for element in self.elements if element.type == "maintrigger"), None)
 
     @property
     def goals(self) -> list[Element]:
-        """The flow's "Goal" elements. Deleted ones too: the page wants their conversions to add up to the total."""
+        """Return the "Goal" elements, deleted ones included: together their conversions are the documented total."""
         return [element for element in self.elements if element.type == "goal"]
 
     def starts(self, span: Span = ALWAYS) -> int:
-        """How often the flow was started: the times its main trigger was executed."""
+        """Return how often the flow was started, which is how often its main trigger was executed.
+
+        :param span: the span
+        :return: the number of starts
+        """
         return sum(element.count("executed", span) for element in self.elements if element.type == "maintrigger")
 
     def messages(self, span: Span = ALWAYS) -> int:
-        """How many messages the flow sent, of every sort."""
+        """Return how many messages of all types the flow sent.
+
+        :param span: the span
+        :return: the number of messages
+        """
         senders = {"email", "push", "sms", "messenger"}
         return sum(element.count("sent", span) for element in self.elements if element.type in senders)
 
     def conversions_of(self, kind: str = "all", goal_id: int | None = None) -> list[Conversion]:
-        """Conversions of a kind ("all", "maintrigger", "goal") or of one goal, oldest first."""
+        """Return conversions, oldest first.
 
-        def chosen() -> Iterable[Conversion]:
+        :param kind: "all", "maintrigger" or "goal"
+        :param goal_id: return only the conversions of this goal, whatever the kind is
+        :return: the conversions
+        """
+
+        def selected() -> Iterable[Conversion]:
             if goal_id is not None:
                 return (row for row in self.conversions if row.element_id == goal_id)
             return (
                 self.conversions if kind == "all" else (row for row in self.conversions if row.conversion_type == kind)
             )
 
-        return self.cached((kind, goal_id), lambda: sorted(chosen(), key=attrgetter("conversion_date", "id")))
+        return self.cached((kind, goal_id), lambda: sorted(selected(), key=attrgetter("conversion_date", "id")))
 
     def conversions_on(
         self, first_day: date, last_day: date | None = None, kind: str = "all", goal_id: int | None = None
     ) -> list[Conversion]:
-        """Conversions whose own date lies in whole UTC days, both included; newest first, as in the page's sample."""
+        """Return the conversions of whole UTC days by their `conversion_date`, newest first like the documented sample.
+
+        :param first_day: the first day
+        :param last_day: the last day, included; None for one day
+        :param kind: "all", "maintrigger" or "goal"
+        :param goal_id: return only the conversions of this goal, whatever the kind is
+        :return: the conversions
+        """
         rows = self.conversions_of(kind, goal_id)
-        low, high = cut(rows, utc_days(first_day, last_day), attrgetter("conversion_date"))
+        low, high = slice_bounds(rows, utc_days(first_day, last_day), attrgetter("conversion_date"))
         return rows[low:high][::-1]
 
     def printed_id(self, conversion: Conversion, *, by_kind: bool) -> int:
-        """The id that the service prints for a conversion: its own, or `by_kind` its number among those of its kind.
+        """Return the id of a conversion in responses.
 
-        The conversions of a kind are numbered from 1 on, in order of time, when one without a number is first asked
-        for. A number once given stays; later conversions take the next ones.
+        :param conversion: a conversion of this flow
+        :param by_kind: whether each kind of conversion has its own numbers, from 1 and in order of time. A conversion
+            keeps its number; conversions that are added later get the next numbers
+        :return: the number within the kind, or the conversion's own id
         """
         if not by_kind:
             return conversion.id
-        if (conversion.conversion_type, conversion.id) not in self._numbers:
+        if (conversion.conversion_type, conversion.id) not in self._numbers_by_kind:
             self._number_conversions()
-        return self._numbers.get((conversion.conversion_type, conversion.id), conversion.id)
+        return self._numbers_by_kind.get((conversion.conversion_type, conversion.id), conversion.id)
 
     def _number_conversions(self) -> None:
-        last = Counter(kind for kind, _ in self._numbers)
+        last = Counter(kind for kind, _ in self._numbers_by_kind)
         for row in self.conversions_of():
-            if (row.conversion_type, row.id) not in self._numbers:
+            if (row.conversion_type, row.id) not in self._numbers_by_kind:
                 last[row.conversion_type] += 1
-                self._numbers[row.conversion_type, row.id] = last[row.conversion_type]
+                self._numbers_by_kind[row.conversion_type, row.id] = last[row.conversion_type]
 
-    def convert(self, conversion: Conversion) -> None:
-        """Add a conversion."""
+    def add_conversion(self, conversion: Conversion) -> None:
+        """Add a conversion.
+
+        :param conversion: the new conversion
+        """
         self.conversions.append(conversion)
         self._cache.clear()
 
-    def forget(self, conversion: Conversion) -> None:
-        """Remove a conversion."""
+    def remove_conversion(self, conversion: Conversion) -> None:
+        """Remove a conversion.
+
+        :param conversion: a conversion of this flow
+        """
         self.conversions.remove(conversion)
         self._cache.clear()
 
     def cached(self, key: Any, make: Callable[[], T]) -> T:
-        """What `make` gives, kept until a conversion is added or removed."""
-        return _cached(self._cache, len(self.conversions), key, make)
+        """Return a result that is cached until a conversion is added or removed.
 
-
-def _cached(cache: dict[Any, Any], length: int, key: Any, make: Callable[[], T]) -> T:
-    if cache.get("length") != length:
-        cache.clear()
-        cache["length"] = length
-    if key not in cache:
-        cache[key] = make()
-    kept: T = cache[key]
-    return kept
+        :param key: identifies the result
+        :param make: computes the result if it isn't cached
+        :return: the result
+        """
+        return cached(self._cache, len(self.conversions), key, make)

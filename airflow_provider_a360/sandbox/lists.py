@@ -1,4 +1,4 @@
-"""How a list becomes a page: one place for every list, and for every way in which a service may cut one."""
+"""Pages of a list: their rows, their total and their response, for every list of the service."""
 
 from __future__ import annotations
 
@@ -7,58 +7,100 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-from airflow_provider_a360.sandbox.asking import invalid, no_data
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
+from airflow_provider_a360.sandbox.queries import raise_no_data, validation_error
 
-FIRST_MADE_UP = 10**12
-"""The lowest id of the rows behind the end of an endless list: higher than any in an account."""
+FIRST_GENERATED_ID = 10**12
+"""The lowest id of the rows that continue an endless list. It is higher than every id in an account."""
 
 
-def can_be_seen(row: Any, drop_rows: float) -> bool:
-    """Whether a row (a flow, contact or conversion) is served when that share is dropped. Its id alone decides."""
+def is_visible(row: Any, drop_rows: float) -> bool:
+    """Check whether pages contain a row under the option `drop_rows`. Only the row's id decides.
+
+    :param row: a flow, an event of an element, or a conversion
+    :param drop_rows: the share of rows that pages leave out, from 0 to 1
+    :return: whether pages contain the row
+    """
     if not drop_rows:
         return True
     return int.from_bytes(blake2b(str(row.id).encode(), digest_size=4).digest()) >= drop_rows * 2**32
 
 
-def seen_of(rows: Iterable[Any], drop_rows: float) -> list[Any]:
-    """The rows that can be seen."""
-    return [row for row in rows if can_be_seen(row, drop_rows)]
+def visible_rows(rows: Iterable[Any], drop_rows: float) -> list[Any]:
+    """Return the rows that pages contain under the option `drop_rows`.
+
+    :param rows: flows, events of an element, or conversions
+    :param drop_rows: the share of rows that pages leave out, from 0 to 1
+    :return: the other rows, in the same order
+    """
+    return [row for row in rows if is_visible(row, drop_rows)]
 
 
-def page_of(
-    rows: Sequence[Any], knobs: Knobs, limit: int, offset: int, *, reverse: bool = False, endless: bool = False
+def select_page(
+    rows: Sequence[Any],
+    options: SandboxOptions,
+    limit: int,
+    offset: int,
+    *,
+    reverse: bool = False,
+    endless: bool = False,
 ) -> list[Any]:
-    """The rows of one page, cut from a list that is served as it stands or in `reverse`."""
-    if knobs.most_offset and offset > knobs.most_offset:
-        raise invalid(offset=f"The offset may not be greater than {knobs.most_offset}.")
+    """Return the rows of one page.
+
+    :param rows: the whole list
+    :param options: the sandbox's options
+    :param limit: the page size that the client asks for
+    :param offset: the position of the first row, from 0
+    :param reverse: whether the list starts with the last of `rows`
+    :param endless: whether copies of the list's last row, with new ids, continue the list without end
+    :return: the rows that the page contains
+    :raises StatusError: the offset is too high, or there are no rows and the options ask for an error then
+    """
+    if options.most_offset and offset > options.most_offset:
+        raise validation_error(offset=f"The offset may not be greater than {options.most_offset}.")
     endless = endless and bool(rows)
-    served = min(len(rows), knobs.served_rows or len(rows))
-    end = offset + min(limit, knobs.page_cap or limit)
+    served = min(len(rows), options.served_rows or len(rows))
+    end = offset + min(limit, options.page_cap or limit)
     if offset >= served and not endless:
-        no_data(knobs.past_end if rows else knobs.empty_list)
+        raise_no_data(options.past_end if rows else options.empty_list)
     page = [rows[-1 - index] if reverse else rows[index] for index in range(offset, min(end, served))]
     if endless:
         last = rows[0] if reverse else rows[-1]
-        page += [replace(last, id=FIRST_MADE_UP + index - served) for index in range(max(offset, served), end)]
-    return seen_of(page, knobs.drop_rows)
+        page += [replace(last, id=FIRST_GENERATED_ID + index - served) for index in range(max(offset, served), end)]
+    return visible_rows(page, options.drop_rows)
 
 
-def total_of(knobs: Knobs, *, page: int, seen: int, raw: int) -> int | None:
-    """What a list says as its total, from the rows of this page, those that can be seen and all of them."""
+def claimed_total(options: SandboxOptions, *, page: int, visible: int, raw: int) -> int | None:
+    """Return the `total` of a list under the option `total`.
+
+    :param options: the sandbox's options
+    :param page: the number of rows in this page
+    :param visible: the number of rows without those of the option `drop_rows`
+    :param raw: the number of all rows
+    :return: the total; None if the response has none
+    """
     return {
-        "right": seen,
+        "right": visible,
         "raw": raw,
         "missing": None,
-        "high": seen + seen // 2 + 1,
-        "low": seen // 2,
+        "high": visible + visible // 2 + 1,
+        "low": visible // 2,
         "page": page,
-    }[knobs.total]
+    }[options.total]
 
 
-def answer_of(rows: list[dict[str, Any]], knobs: Knobs, key: str, total: int | None = None) -> dict[str, Any]:
-    """The answer that holds a page's rows under a key, with a total where there is one."""
-    body: dict[str, Any] = {knobs.rows_key or key: rows}
+def list_body(
+    rows: list[dict[str, Any]], options: SandboxOptions, key: str, total: int | None = None
+) -> dict[str, Any]:
+    """Return the response body of a page.
+
+    :param rows: the rows of the page
+    :param options: the sandbox's options
+    :param key: the documented key of the rows, which the option `rows_key` replaces
+    :param total: the list's total, or None for a response without one
+    :return: the body
+    """
+    body: dict[str, Any] = {options.rows_key or key: rows}
     if total is not None:
         body["total"] = total
-    return {"data": body} if knobs.nest_lists else body
+    return {"data": body} if options.nest_lists else body

@@ -1,8 +1,7 @@
-"""The page's shapes: what an account holds, as the service prints it. One function for each sample of the page."""
+"""Response bodies with flows, statistics and conversion counts, one function for each sample in the documentation."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,22 +9,14 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from airflow_provider_a360.sandbox.flow import ALWAYS, Contact, Conversion, Element, Event, Flow, Span
+from airflow_provider_a360.sandbox.flow import Conversion, Element, Flow
+from airflow_provider_a360.sandbox.spans import ALWAYS, Span
 
 Json = dict[str, Any]
 
-# The page's sample of a flow was created at 11:06:25 and its elements at 14:06:25.
+# In the documented sample, a flow was created at 11:06:25 and its elements at 14:06:25.
 _ELEMENTS_CLOCK = timedelta(hours=3)
 
-_EMAIL_STATUSES = (
-    "sent", "sent", "not delivered for other reasons", "unsubscribed", "rejected by service", "wrong email address",
-    "temporarily unavailable", "email address does not exist", "server rejected email address because of spam",
-    "user complained about spam", "mailbox is full", "domain does not exist", "sent", "sent", "bad recipient",
-)  # fmt: skip
-_SMS_PRICE = {
-    "USD": "0.07900", "RUR": "4.50000", "UAH": "1.93000", "EUR": "0.06400", "GBP": "0.05600", "BRL": "0.26000",
-    "BYN": "0.16000", "KZT": "22.50000", "MXN": "1.49000", "CLP": "60.44000", "NGN": "30.35000",
-}  # fmt: skip
 _DATES = {
     "last_send", "sent_date", "delivered_date", "open_date", "redirect_date", "execution_date", "conversion_date",
     "start_date", "created", "changed", "updated",
@@ -53,27 +44,44 @@ _PLAIN_COUNTERS: dict[str, tuple[str, ...]] = {
 
 
 def counters_of(element: Element) -> tuple[str, ...]:
-    """An element's counters in `total-stats` (there as numbers) and in filtered statistics (there as strings)."""
+    """Return the counters of an element in `total-stats` and in filtered statistics.
+
+    :param element: the element
+    :return: the names of its counters, as in `COUNTERS`
+    """
     return _TOTAL_COUNTERS.get(element.type, ("executed",))
 
 
-def moment(at: datetime | None) -> str | None:
-    """A date as the service prints it: GMT, `2020-06-23 11:06:25`."""
+def format_date(at: datetime | None) -> str | None:
+    """Format a time like the service: `2020-06-23 11:06:25`, in UTC.
+
+    :param at: an aware time in UTC
+    :return: the text; None if there is no time
+    """
     return None if at is None else str(to_builtins(at))[:19].replace("T", " ")
 
 
-def dates_that_are_missing(body: Any, text: str) -> Any:
-    """An answer in which every date that isn't there is printed as this text, as PHP prints its zero dates."""
+def replace_missing_dates(body: Any, text: str) -> Any:
+    """Replace the missing dates of a response, like PHP, which can write a missing date as zeros.
+
+    :param body: the response body
+    :param text: the text that replaces a missing date
+    :return: the body with the text in place of missing dates
+    """
     if isinstance(body, dict):
         return {
-            name: text if value is None and name in _DATES else dates_that_are_missing(value, text)
+            name: text if value is None and name in _DATES else replace_missing_dates(value, text)
             for name, value in body.items()
         }
-    return [dates_that_are_missing(value, text) for value in body] if isinstance(body, list) else body
+    return [replace_missing_dates(value, text) for value in body] if isinstance(body, list) else body
 
 
 def flow_in_list(flow: Flow) -> Json:
-    """A flow of `autoresponders/list`."""
+    """Return a flow of `autoresponders/list`.
+
+    :param flow: the flow
+    :return: the row
+    """
     main_data = {
         "id": flow.id,
         "type": "series",
@@ -97,8 +105,8 @@ def flow_in_list(flow: Flow) -> Json:
         "name": flow.name,
         "status": flow.status,
         "main_data": main_data,
-        "created": moment(flow.created),
-        "changed": moment(flow.changed),
+        "created": format_date(flow.created),
+        "changed": format_date(flow.changed),
     }
 
 
@@ -107,13 +115,13 @@ def _head(flow: Flow) -> Json:
         "id": flow.id,
         "name": flow.name,
         "status": flow.status,
-        "created": moment(flow.created),
-        "changed": moment(flow.changed),
+        "created": format_date(flow.created),
+        "changed": format_date(flow.changed),
     }
 
 
 def _created(element: Element) -> str | None:
-    return moment(element.created + _ELEMENTS_CLOCK)
+    return format_date(element.created + _ELEMENTS_CLOCK)
 
 
 def _task(element: Element) -> Json | None:
@@ -142,14 +150,18 @@ def _task(element: Element) -> Json | None:
 
 
 def flow_detail(flow: Flow) -> Json:
-    """`autoresponders/{ID}`, without a wrapper. Deleted elements are not in it."""
+    """Return the body of `autoresponders/{ID}`. It has no outer `data`, and no deleted elements.
+
+    :param flow: the flow
+    :return: the body
+    """
     elements = [
         {
             "id": element.id,
             "main_id": flow.id,
             "af_type": element.type,
             "created": _created(element),
-            "last_send": moment(element.last()),
+            "last_send": format_date(element.last()),
             "task": _task(element),
         }
         for element in flow.elements
@@ -167,7 +179,13 @@ def flow_detail(flow: Flow) -> Json:
 
 
 def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
-    """`autoresponders/{ID}/group-stat-filtered`: the flow's counts, as strings. The page doesn't show this answer."""
+    """Return the `data` of `autoresponders/{ID}/group-stat-filtered`. The documentation doesn't show this response.
+
+    :param flow: the flow
+    :param span: the span of the filter
+    :param conversions: the number of conversions in the span
+    :return: the counts as strings
+    """
     return {
         "starts": str(flow.starts(span)),
         "send_messages": str(flow.messages(span)),
@@ -176,112 +194,61 @@ def flow_filtered(flow: Flow, span: Span, conversions: int) -> Json:
 
 
 def total_stats(flow: Flow, elements: Iterable[Element]) -> Json:
-    """`total-stats` of some of a flow's elements, without a wrapper: e-mail errors are `error` here."""
+    """Return the body of `total-stats`. It has no outer `data`, and the errors of an e-mail are called `error`.
+
+    :param flow: the flow
+    :param elements: the elements of the flow to include
+    :return: the body, with counts as numbers
+    """
     rows = []
     for element in elements:
         counters = counters_of(element)
         counts = {
             "error" if (element.type, name) == ("email", "errors") else name: element.count(name) for name in counters
         }
-        rows.append({"type": element.type, "flow_id": element.id, **counts, "last_send": moment(element.last())})
+        rows.append({"type": element.type, "flow_id": element.id, **counts, "last_send": format_date(element.last())})
     return {"autoresponder": _head(flow), "flows": rows}
 
 
 def element_stats(element: Element) -> Json:
-    """`group-stat` of an element: numbers."""
+    """Return the `data` of an element's `group-stat`.
+
+    :param element: the element
+    :return: the counts as numbers
+    """
     counts: Json = {name: element.count(name) for name in _PLAIN_COUNTERS.get(element.type, ("executed",))}
     if element.type == "goal":
         counts["delivered"] = counts["executed"]
     if element.type in {"goal", "sms"}:
         counts |= {"opened": None, "clicked": None}
     task = {"task": _task(element)} if element.type == "email" else {}
-    last_send = {} if element.type == "maintrigger" else {"last_send": moment(element.last())}
+    last_send = {} if element.type == "maintrigger" else {"last_send": format_date(element.last())}
     return {"flow_id": element.id, **task, **counts, **last_send}
 
 
 def element_filtered(element: Element, span: Span) -> Json:
-    """`group-stat-filtered` of an element: strings, and the page's exception for "Filter" and "Condition"."""
+    """Return the `data` of an element's `group-stat-filtered`.
+
+    :param element: the element
+    :param span: the span of the filter
+    :return: the counts as strings; for "Filter" and "Condition" as numbers, like the documented samples
+    """
     counters = counters_of(element)
     if element.type in {"filter", "trigger"}:
-        # "Statistics on the executed and last_send parameters are given for the entire time", says the page.
+        # The documentation: "Statistics on the executed and last_send parameters are given for the entire time."
         counts = {name: element.count(name, ALWAYS if name == "executed" else span) for name in counters}
-        return {"flow_id": element.id, **counts, "last_send": moment(element.last())}
-    return {**{name: str(element.count(name, span)) for name in counters}, "last_send": moment(element.last(span))}
-
-
-def _addresses(contact: Contact, *, phone: str | int | None) -> Json:
-    email = contact.email
-    return {
-        "email": email,
-        "email_b64": None if email is None else b64encode(email.encode()).decode(),
-        "phone": phone,
-        "event_id": contact.event_id,
-    }
-
-
-def contact_row(element: Element, event: Event) -> Json:
-    """A row of an element's contact list. Phones are numbers where the page prints PHONE without quotes."""
-    contact, marks = event.contact, event.marks
-    digits = None if contact.phone is None else int(contact.phone)
-    if element.type == "maintrigger":
-        return {"flow_id": element.id, **_addresses(contact, phone=contact.phone), "execution_date": moment(event.at)}
-    if element.type == "email":
-        status = event.status if event.status is not None else int("delivered" in marks)
-        description = _EMAIL_STATUSES[status] if 0 <= status < len(_EMAIL_STATUSES) else "unknown"
-        return {
-            "id": event.id,
-            **_addresses(contact, phone=digits),
-            "delivered_status": status,
-            "delivered_status_description": description,
-            "is_spam": int("marked_as_spam" in marks),
-            "is_unsubscribe": int("unsubscribed" in marks),
-            "sent_date": moment(event.at),
-            "delivered_date": moment(marks.get("delivered")),
-            "open_date": moment(marks.get("opened")),
-            "redirect_date": moment(marks.get("clicked")),
-            "updated": moment(max([event.at, *marks.values()])),
-        }
-    if element.type == "push":
-        return {
-            "id": event.id,
-            **_addresses(contact, phone=digits),
-            "status": event.status or 0,
-            "is_sent": 1,
-            "is_delivered": int("delivered" in marks),
-            "is_redirected": int("clicked" in marks),
-            "sent_date": moment(event.at),
-        }
-    if element.type == "sms":
-        return {
-            "id": event.id,
-            "phone": digits,
-            "status": event.status if event.status is not None else 2 * ("delivered" in marks),
-            "event_id": contact.event_id,
-            "sender": "sendpulse",
-            "body": element.name,
-            "price": _SMS_PRICE,
-            "cur": "USD",
-            "email": contact.email,
-            "sent_date": moment(event.at),
-        }
-    return {**_addresses(contact, phone=digits), "execution_date": moment(event.at)}
-
-
-def conversion_row(row: Conversion, printed_id: int) -> Json:
-    """A row of a conversion list."""
-    return {
-        "id": printed_id,
-        "conversion_type": row.conversion_type,
-        "flow_id": row.element_id,
-        "email": row.email,
-        "phone": row.phone,
-        "conversion_date": moment(row.conversion_date),
-        "start_date": moment(row.start_date),
-    }
+        return {"flow_id": element.id, **counts, "last_send": format_date(element.last())}
+    return {**{name: str(element.count(name, span)) for name in counters}, "last_send": format_date(element.last(span))}
 
 
 def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Element]) -> Json:
-    """`conversions` of a flow, counted from their rows; `goals`: those to show, which may be one page of them."""
+    """Return the `data` of a flow's `conversions`, the counts of its conversions.
+
+    :param flow: the flow
+    :param rows: the conversions to count
+    :param goals: the goals to show: all, or one page of them
+    :return: the counts as numbers
+    """
     by_type = Counter(row.conversion_type for row in rows)
     by_element = Counter(row.element_id for row in rows)
 
@@ -294,7 +261,7 @@ def conversion_summary(flow: Flow, rows: Sequence[Conversion], goals: list[Eleme
         "total_conversions": len(rows),
         "maintrigger_conversions": by_type["maintrigger"],
         "goal_conversions": by_type["goal"],
-        # PHP prints an object without members as an empty array.
-        "maintrigger": shown(start, last_send=moment(start.last())) if start else [],
+        # PHP writes an object without members as an empty array.
+        "maintrigger": shown(start, last_send=format_date(start.last())) if start else [],
         "goals": [shown(goal, name=goal.name) for goal in goals],
     }

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from bench import FIRST_DAY, FLOW, spread
 
 from airflow_provider_a360.sandbox.account import Account, Contact, Conversion, Element, Event, Flow
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import TOKEN_PATH, Sandbox
 
 START = datetime.combine(FIRST_DAY, time(), UTC)
@@ -86,7 +86,7 @@ def main(rows=0, days=1, element_count=0, flow_count=0, knobs=None):
         flows = elements(element_count) if element_count else queues(flow_count)
     # A million rows that never go: without this, the collector would walk them while somebody is timed.
     gc.freeze()
-    with Sandbox(Account(flows), knobs=Knobs(**(knobs or {}))) as sandbox:
+    with Sandbox(Account(flows), options=SandboxOptions(**(knobs or {}))) as sandbox:
         print(json.dumps({"url": sandbox.url}), flush=True)
         for _ in sys.stdin:
             print(json.dumps(seen(sandbox.requests)), flush=True)

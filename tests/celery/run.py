@@ -27,7 +27,7 @@ import requests
 
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.flow import COUNTERS
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -222,7 +222,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="a360-celery-"))
     print(f"{DAG} for {days[0]} to {days[-1]} by two Celery workers; logs and files: {folder}", flush=True)
     began = time.monotonic()
-    with Sandbox(knobs=Knobs()) as sandbox:
+    with Sandbox(options=SandboxOptions()) as sandbox:
         run(folder, sandbox, days)
         print(f"done after {time.monotonic() - began:.0f} seconds")
         wrong = report(folder, sandbox, days)

@@ -15,7 +15,7 @@ from faults_airflow import LongExports
 from faults_harness import Export, Worker
 
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 IN_CI = 250
@@ -55,8 +55,8 @@ def export(worker: Worker, tmp_path: Path) -> Iterator[Callable[..., Export]]:
     with ExitStack() as stack:
 
         def start(account: Account, knobs: dict[str, Any] | None = None, seed: int = 1, **how: Any) -> Export:
-            settings = Knobs(**{"requests_per_second": 0, **(knobs or {})})
-            sandbox = stack.enter_context(Sandbox(account, seed=seed, knobs=settings))
+            settings = SandboxOptions(**{"requests_per_second": 0, **(knobs or {})})
+            sandbox = stack.enter_context(Sandbox(account, seed=seed, options=settings))
             return Export(worker, sandbox, tmp_path, **how)
 
         yield start

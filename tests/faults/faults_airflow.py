@@ -11,7 +11,7 @@ import requests
 from airflow_harness import Home, Standalone, connection
 
 from airflow_provider_a360.sandbox.example import PAUSED_FLOW
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 DAYS = 62
@@ -42,7 +42,7 @@ class LongExports:
                 )
             """
             self.home.dag(name, task, schedule="None")
-        self.sandbox = Sandbox(knobs=Knobs(requests_per_second=0))
+        self.sandbox = Sandbox(options=SandboxOptions(requests_per_second=0))
         self._names = names
 
     def __enter__(self) -> Self:
@@ -83,7 +83,7 @@ class LongExports:
 
     def start(self, name: str, latency: float) -> str:
         """Run a DAG until half of its requests are done; returns the run's id."""
-        self.sandbox.knobs.latency = latency
+        self.sandbox.options.latency = latency
         before = len(self.sandbox.requests)
         run = self.ask("POST", f"{name}/dagRuns", logical_date=None)["dag_run_id"]
         half = before + DAYS * ELEMENTS // 2

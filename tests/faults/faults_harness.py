@@ -41,9 +41,9 @@ class WatchedFlow(Flow):
 
     gone: list[Conversion] = field(default_factory=list, compare=False)
 
-    def forget(self, conversion: Conversion) -> None:
+    def remove_conversion(self, conversion: Conversion) -> None:
         self.gone.append(conversion)
-        super().forget(conversion)
+        super().remove_conversion(conversion)
 
 
 def random_account(seed: int, *, flows: int, days: int, most_rows: int) -> Account:

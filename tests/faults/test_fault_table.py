@@ -114,8 +114,8 @@ def test_bodies_that_break(exported, fault):
 def test_a_fault_that_does_not_pass_is_a_clear_failure_and_nothing_is_published(exported, fault):
     result, task = exported(**{f"share_{fault}": 0.0})
     earlier = task.files()
-    setattr(task.sandbox.knobs, f"share_{fault}", 1.0)
-    task.sandbox.account.flows[0].forget(task.sandbox.account.flows[0].conversions[0])
+    setattr(task.sandbox.options, f"share_{fault}", 1.0)
+    task.sandbox.account.flows[0].remove_conversion(task.sandbox.account.flows[0].conversions[0])
     result = task.attempt(deadline=0.3, ledger=False)
     assert "A360TransientError" in result["kinds"]
     assert "run the task again later" in result["error"]

@@ -57,10 +57,10 @@ def test_where_files_are_published(task, small_disk, earlier):
     if earlier:
         later = flow.conversions[10:]
         for row in later:
-            flow.forget(row)
+            flow.remove_conversion(row)
         assert "manifest" in task.attempt(ledger=False)
         for row in later:
-            flow.convert(row)
+            flow.add_conversion(row)
     before = task.files()
     assert bool(before) is earlier
     result = task.attempt(**({} if small_disk else {"destination_holds": HOLDS}))

@@ -40,7 +40,7 @@ class Killed:
         self.retried, second = airflow.task("killed", "export"), len(sandbox.requests)
         self.after_retry = running.files("killed")
         self.stored = airflow.query("SELECT key, length(value) FROM task_state_store WHERE dag_id = 'killed'")
-        sandbox.knobs.latency = 0
+        sandbox.options.latency = 0
         running.ask("POST", "killed/clearTaskInstances", dag_run_id=run, dry_run=False, only_failed=False)
         tries = self.retried.tries
         airflow.until(lambda: airflow.task("killed", "export").tries > tries and airflow.ended("killed", 1), 60)

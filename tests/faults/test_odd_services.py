@@ -21,8 +21,8 @@ from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
-from airflow_provider_a360.sandbox.knobs import Knobs
-from airflow_provider_a360.sandbox.lists import can_be_seen
+from airflow_provider_a360.sandbox.lists import is_visible
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -195,7 +195,9 @@ NOT_READ = {
 
 def start(service):
     """The service, to be used in a `with`; no limit, and its clock stands still."""
-    sandbox = Sandbox(service.account(), knobs=Knobs(requests_per_second=0, **service.knobs), clock=lambda: NOW)
+    sandbox = Sandbox(
+        service.account(), options=SandboxOptions(requests_per_second=0, **service.knobs), clock=lambda: NOW
+    )
     for path, answer in service.answers:
         sandbox.answer_next(path, **answer)
     return sandbox
@@ -208,7 +210,7 @@ def conversions_wanted(service, account):
         (row, conversion_row(flow, row) | {"conversion_id": flow.printed_id(row, by_kind=by_kind)})
         for flow in account.flows
         for row in flow.conversions
-        if can_be_seen(row, dropped)
+        if is_visible(row, dropped)
     ]
     shown.sort(key=lambda one: (one[0].conversion_date, one[0].id), reverse=True)
     days = {day: [] for day in service.days()}

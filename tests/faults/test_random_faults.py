@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from oracle import statistics_are_right
 
 from airflow_provider_a360.sandbox.account import Conversion
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
-STEADY = Knobs(requests_per_second=0)
+STEADY = SandboxOptions(requests_per_second=0)
 FAULTS = ("share_429", "share_5xx", "share_token_502", "share_truncated", "share_html", "share_reset", "share_stall")
 CLEAR = {"A360TransientError", "A360ListMovedError"}
 
@@ -84,7 +84,7 @@ def serve():
         def start(account, seed):
             while running:
                 ending.submit(running.pop().__exit__, None, None, None)
-            running.append(Sandbox(account, seed=seed, knobs=Knobs()).__enter__())
+            running.append(Sandbox(account, seed=seed, options=SandboxOptions()).__enter__())
             return running[0]
 
         yield start
@@ -92,8 +92,8 @@ def serve():
 
 
 def turn(sandbox, **knobs):
-    for one in fields(Knobs):
-        setattr(sandbox.knobs, one.name, knobs.get(one.name, getattr(STEADY, one.name)))
+    for one in fields(SandboxOptions):
+        setattr(sandbox.options, one.name, knobs.get(one.name, getattr(STEADY, one.name)))
 
 
 class Truth:
@@ -149,7 +149,9 @@ def add_conversions(flow, number):
     way = flow.elements[0]
     for place in range(number):
         at = flow.created.replace(year=FIRST.year, month=FIRST.month, day=FIRST.day)
-        flow.convert(Conversion(10**9 + flow.id * 100 + place, way.type, way.id, None, "12005550100", at, at - DAY))
+        flow.add_conversion(
+            Conversion(10**9 + flow.id * 100 + place, way.type, way.id, None, "12005550100", at, at - DAY)
+        )
 
 
 @given(

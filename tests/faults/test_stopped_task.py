@@ -19,7 +19,7 @@ class Stopped:
     def __init__(self, running, name, stop):
         running.start(name, latency=0.05)
         # Far longer than the test waits for its end.
-        running.sandbox.knobs.latency = 1.0
+        running.sandbox.options.latency = 1.0
         self._staged_before = set(running.staged())
         pid = running.process(name)
         stop(running, pid)
@@ -31,7 +31,7 @@ class Stopped:
         self.leftovers = [path for path in running.lake(name).rglob("*") if path.is_file() and path.suffix != ".jsonl"]
         time.sleep(1)
         self.files_later = running.files(name)
-        running.sandbox.knobs.latency = 0
+        running.sandbox.options.latency = 0
         running.airflow.until(lambda: running.airflow.ended(name, 1), 60)
         self.task = running.airflow.task(name, "export")
         self.logs = running.logs(name)

@@ -25,7 +25,7 @@ from worker_process import WorkerProcess
 
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sandbox.shapes import flow_detail
 
@@ -260,7 +260,7 @@ class Sandboxes:
         stack: ExitStack | None = None,
         **knobs: Any,
     ) -> Sandbox:
-        sandbox = Sandbox(account, knobs=Knobs(**{"requests_per_second": 0, **knobs}), clock=clock)
+        sandbox = Sandbox(account, options=SandboxOptions(**{"requests_per_second": 0, **knobs}), clock=clock)
         self._remember(sandbox)
         return (stack or self.stack).enter_context(sandbox)
 

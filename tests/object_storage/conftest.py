@@ -13,7 +13,7 @@ sys.path += [str(Path(__file__).parents[1] / room) for room in ("faults", "integ
 from faults_harness import Export
 
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 
@@ -23,7 +23,7 @@ def export(tmp_path: Path) -> Iterator[Callable[..., Export]]:
     with ExitStack() as stack:
 
         def start(account: Account, **how: Any) -> Export:
-            sandbox = stack.enter_context(Sandbox(account, knobs=Knobs(requests_per_second=0)))
+            sandbox = stack.enter_context(Sandbox(account, options=SandboxOptions(requests_per_second=0)))
             return Export(None, sandbox, tmp_path, **how)
 
         yield start

@@ -138,7 +138,7 @@ def test_a_day_is_replaced_by_its_new_rows(task, storage, destination):
     run(task, destination)
     before = storage.objects()
     flow = max(task.sandbox.account.flows, key=lambda flow: len(flow.conversions))
-    flow.forget(next(row for row in flow.conversions if FIRST <= row.conversion_date.date() <= task.last))
+    flow.remove_conversion(next(row for row in flow.conversions if FIRST <= row.conversion_date.date() <= task.last))
     run(task, destination)
     after = storage.objects()
     assert after.keys() == before.keys()
@@ -169,7 +169,7 @@ def test_a_refused_upload_names_the_destination_and_leaves_the_earlier_objects(t
     before = storage.objects()
     for flow in task.sandbox.account.flows:
         for row in flow.conversions[::2]:
-            flow.forget(row)
+            flow.remove_conversion(row)
     # The first day's object is written, the second's is refused.
     later = f"dt={FIRST + DAY}"
     storage.go_wrong = lambda environ: refusal(environ) if later in environ["PATH_INFO"] else None

@@ -34,8 +34,8 @@ from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.export.job import Job
 from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.sandbox.account import Account, Contact, Element, Event, Flow
-from airflow_provider_a360.sandbox.knobs import Knobs
-from airflow_provider_a360.sandbox.lists import can_be_seen
+from airflow_provider_a360.sandbox.lists import is_visible
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sandbox.shapes import counters_of
 
@@ -96,9 +96,9 @@ class GrowingFlow(Flow):
         super().__init__(flow.id, flow.name, flow.status, flow.created, flow.changed, flow.elements, flow.conversions)
         self.ever = list(flow.conversions)
 
-    def convert(self, conversion):
+    def add_conversion(self, conversion):
         self.ever.append(conversion)
-        super().convert(conversion)
+        super().add_conversion(conversion)
 
 
 def account_of(flows):
@@ -141,7 +141,7 @@ def _no_waiting():
 @contextmanager
 def exported(account, knobs, dataset, flow_ids, days, **how):
     """A manifest and its rows, day by day, or the error; and the sandbox's requests."""
-    sandbox = Sandbox(account, knobs=Knobs(**{**knobs, "requests_per_second": 0}), clock=lambda: NOW)
+    sandbox = Sandbox(account, options=SandboxOptions(**{**knobs, "requests_per_second": 0}), clock=lambda: NOW)
     with sandbox, tempfile.TemporaryDirectory() as folder:
         known = {"client_id": sandbox.client_id, "secret": sandbox.client_secret, "base_url": sandbox.url}
         client = A360Client(Settings(**known, requests_per_second=1000, **how), deadline=60)
@@ -179,7 +179,7 @@ def conversions_of(account, day, kind, knobs, before):
                 printed = flow.printed_id(row, by_kind=knobs["ids_by_kind"])
                 text = key(conversion_row(flow, row) | {"conversion_id": printed})
                 may[text] = flow.id
-                if id(row) in stood and can_be_seen(row, knobs["drop_rows"]):
+                if id(row) in stood and is_visible(row, knobs["drop_rows"]):
                     must[text] = flow.id
     return must, may
 
@@ -213,7 +213,7 @@ def is_no_surprise(error, knobs):
 def test_each_conversion_once_or_an_error_or_a_note(
     turned, flows, kind, one_by_one, last, days, page_size, max_in_flight
 ):
-    knobs = {knob.name: knob.default for knob in fields(Knobs)}
+    knobs = {knob.name: knob.default for knob in fields(SandboxOptions)}
     for turn in turned:
         knobs |= turn
     assume(can_be_told(knobs))

@@ -1,4 +1,4 @@
-"""A running sandbox and a plain HTTP client: what these tests have in common."""
+"""Fixtures: running sandboxes and a plain HTTP client."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ import pytest
 import requests
 
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 
 class Caller:
-    """Asks a sandbox as the page says, with the static key."""
+    """Sends requests to a sandbox as documented, with the API key."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -33,7 +33,7 @@ class Caller:
         return response.json()
 
     def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
-        """A whole list, page by page."""
+        """Return a whole list, read page by page."""
         rows: list[dict[str, Any]] = []
         while True:
             answer = self.data(path, limit=100, offset=len(rows), **query)
@@ -45,7 +45,7 @@ class Caller:
 
     @staticmethod
     def days(first: date | None, last: date | None) -> str:
-        """The `filter` parameter of the page."""
+        """Return a `filter` parameter in the documented form."""
         fields = {}
         if first:
             fields["send_date_from"] = {"name": "user_stat_date", "expression": "gte", "value": str(first)}
@@ -56,8 +56,8 @@ class Caller:
 
 @pytest.fixture(scope="session")
 def call() -> Iterator[Caller]:
-    """A sandbox without a limit whose clock stands still; not to be changed."""
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as sandbox:
+    """A shared sandbox without rate limit whose clock stands still. Tests must not change it."""
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as sandbox:
         yield Caller(sandbox)
 
 
@@ -68,16 +68,16 @@ def account(call: Caller) -> Account:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Caller]]:
-    """Starts a sandbox of its own: `serve(latency=…)`, `serve(account=…, seed=…)`. No limit, the clock stands still."""
+    """Starts a sandbox for one test, as in `serve(latency=0.1)`. It has no rate limit and its clock stands still."""
     with ExitStack() as stack:
 
         def start(
             account: Account | None = None,
             seed: int = 1,
             clock: Callable[[], datetime] | None = lambda: NOW,
-            **knobs: Any,
+            **options: Any,
         ) -> Caller:
-            settings = Knobs(**{"requests_per_second": 0, **knobs})
-            return Caller(stack.enter_context(Sandbox(account, seed=seed, knobs=settings, clock=clock)))
+            settings = SandboxOptions(**{"requests_per_second": 0, **options})
+            return Caller(stack.enter_context(Sandbox(account, seed=seed, options=settings, clock=clock)))
 
         yield start

@@ -1,4 +1,4 @@
-"""Credentials, what the sandbox remembers, single faults, and the fixture for users' own tests."""
+"""Authentication, recorded requests, prepared responses, the server and the pytest fixture."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def token(sandbox, **how):
 
 
 @pytest.mark.parametrize("how", ["json", "data"])
-def test_credentials_buy_a_token_as_json_and_as_a_form(serve, how):
+def test_client_credentials_get_a_token_by_json_and_by_form(serve, how):
     call = serve()
     form = {
         "grant_type": "client_credentials",
@@ -50,7 +50,7 @@ def test_wrong_credentials(call):
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer nonsense", "Bearer sp_apikey_other", "Basic abc"])
-def test_no_answer_without_a_valid_bearer(call, header):
+def test_requests_without_a_valid_bearer_token_are_refused(call, header):
     headers = {} if header is None else {"Authorization": header}
     for path in ("/a360/autoresponders/list", "/user/info", "/a360/events/delete-log"):
         answer = requests.get(call.sandbox.url + path, headers=headers, timeout=5)
@@ -58,12 +58,12 @@ def test_no_answer_without_a_valid_bearer(call, header):
         assert answer.json() == {"message": "Unauthorized!", "error_code": 401}
 
 
-def test_both_sorts_of_credentials_see_who_they_are(call):
+def test_user_info_accepts_the_api_key(call):
     assert call.sandbox.api_key.startswith("sp_apikey_")
     assert call.session.get(f"{call.sandbox.url}/user/info").status_code == 200
 
 
-def test_requests_are_remembered_in_order_without_secrets_or_addresses(serve):
+def test_requests_are_recorded_in_order_without_secrets_or_addresses(serve):
     call = serve()
     call.get(FLOW, limit=5, email="ada@example.com")
     call.session.post(f"{call.sandbox.url}/a360/events/delete-log", json={"email": "ada@example.com"})
@@ -79,7 +79,7 @@ def test_requests_are_remembered_in_order_without_secrets_or_addresses(serve):
     assert call.sandbox.api_key not in repr(seen)
 
 
-def test_the_next_answer_can_be_given(serve):
+def test_answer_next_sets_the_next_responses(serve):
     call = serve()
     call.sandbox.answer_next("/a360/autoresponders", status=503, body="<html>", headers={"Retry-After": "7"}, times=2)
     call.sandbox.answer_next("/a360/stats", body={"result": False})
@@ -100,7 +100,7 @@ def test_the_connection_is_one_that_airflow_reads(call):
     }
 
 
-def test_the_clock_runs_on_from_the_moment_for_which_an_account_was_generated():
+def test_the_clock_starts_at_the_time_for_which_an_account_was_generated():
     opened = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
     account = Account.generate(now=opened, drain=timedelta(seconds=0.3))
     with Sandbox(account) as sandbox:
@@ -110,12 +110,12 @@ def test_the_clock_runs_on_from_the_moment_for_which_an_account_was_generated():
             assert time.monotonic() < deadline
             queue = requests.get(f"{sandbox.url}/a360{FLOW}", headers=headers, timeout=5).json()["in_queue"]
             sandbox.requests.clear()
-            sandbox.knobs.requests_per_second = 0
+            sandbox.options.requests_per_second = 0
         newest = max(row.conversion_date for row in account.flow(example.MAIN_FLOW).conversions)
         assert newest <= opened + timedelta(minutes=5)
 
 
-def test_a_taken_port_is_an_error_and_a_chosen_one_is_kept():
+def test_a_port_in_use_is_an_error_and_a_free_one_is_used():
     with Sandbox(Account()) as first:
         port = int(first.url.rpartition(":")[2])
         with pytest.raises(OSError, match="in use"):
@@ -135,9 +135,9 @@ def test_it_imports_neither_airflow_nor_the_client():
     )
 
 
-def test_serving_for_ever_ends_with_an_interrupt(tmp_path):
+def test_serve_forever_ends_with_an_interrupt(tmp_path):
     code = (
-        # A shell that starts this in the background has switched interrupts off.
+        # Processes that a shell starts in the background ignore interrupts.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from airflow_provider_a360.sandbox.server import Sandbox; "
         "sandbox = Sandbox(); print(sandbox.url, flush=True); sandbox.serve_forever()"
@@ -173,21 +173,21 @@ def test_plain(a360_sandbox):
 
 @pytest.mark.a360_sandbox(seed=3, share_5xx=1)
 def test_marked(a360_sandbox):
-    assert a360_sandbox.knobs.share_5xx == 1
+    assert a360_sandbox.options.share_5xx == 1
     assert ask(a360_sandbox, "/a360/autoresponders/list").status_code == 502
 
 @pytest.mark.a360_sandbox(share_5xx=1)
 class TestClass:
     @pytest.mark.a360_sandbox(share_5xx=0, latency=0.01)
     def test_the_closest_mark_wins(self, a360_sandbox):
-        assert (a360_sandbox.knobs.share_5xx, a360_sandbox.knobs.latency) == (0, 0.01)
+        assert (a360_sandbox.options.share_5xx, a360_sandbox.options.latency) == (0, 0.01)
 
 def test_gone():
     assert "AIRFLOW_CONN_A360_DEFAULT" not in os.environ
 """
 
 
-def test_the_fixture_in_a_users_own_suite(tmp_path: Path):
+def test_the_pytest_fixture_in_another_test_suite(tmp_path: Path):
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_provider_a360.sandbox.pytest_plugin"]\n')
     (tmp_path / "test_users.py").write_text(USERS_TEST)
     environment = {name: value for name, value in os.environ.items() if name != "AIRFLOW_CONN_A360_DEFAULT"}

@@ -1,4 +1,4 @@
-"""The account without HTTP: what it is derived from, what a test can build by hand, what it tells as an oracle."""
+"""The account without HTTP: generated and custom accounts, and the methods that tests compare results with."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -9,8 +9,8 @@ from airflow_provider_a360.sandbox.account import Account, Contact, Conversion, 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 
-def told(account, first, last):
-    """Everything that an account holds of some whole days."""
+def contents(account, first, last):
+    """Return everything that happened in an account on whole UTC days."""
     low, high = (
         datetime.combine(first, datetime.min.time(), UTC),
         datetime.combine(last + timedelta(days=1), datetime.min.time(), UTC),
@@ -24,34 +24,34 @@ def told(account, first, last):
                     yield element.id, event.id, event.contact, event.at, event.status, tuple(sorted(marks.items()))
 
 
-def test_two_accounts_of_a_seed_agree_on_the_past_whenever_they_are_opened():
+def test_accounts_with_one_seed_have_the_same_past():
     earlier, later = Account.generate(seed=4, now=NOW), Account.generate(seed=4, now=NOW + timedelta(days=75, hours=7))
     first, last = date(2026, 10, 1), date(2026, 11, 19)
-    mine, others = list(told(earlier, first, last)), list(told(later, first, last))
+    mine, others = list(contents(earlier, first, last)), list(contents(later, first, last))
     assert len(mine) > 5_000
     assert mine == others
 
 
-def test_a_running_account_arrives_where_one_opened_later_stands():
+def test_an_advanced_account_equals_one_generated_later():
     running, later = Account.generate(seed=2, now=NOW), Account.generate(seed=2, now=NOW + timedelta(days=3))
     for hour in range(0, 73, 5):
         running.advance(NOW + timedelta(hours=hour))
     running.advance(NOW + timedelta(days=3))
-    assert list(told(running, date(2026, 7, 1), date(2026, 11, 23))) == list(
-        told(later, date(2026, 7, 1), date(2026, 11, 23))
+    assert list(contents(running, date(2026, 7, 1), date(2026, 11, 23))) == list(
+        contents(later, date(2026, 7, 1), date(2026, 11, 23))
     )
     running.advance(NOW)
     assert running.flow(example.MAIN_FLOW).conversions == later.flow(example.MAIN_FLOW).conversions
 
 
-def test_seeds_differ_and_repeat():
+def test_the_seed_decides_the_content():
     one, again, other = (
-        list(told(Account.generate(seed=seed, now=NOW), date(2026, 11, 1), date(2026, 11, 5))) for seed in (1, 1, 2)
+        list(contents(Account.generate(seed=seed, now=NOW), date(2026, 11, 1), date(2026, 11, 5))) for seed in (1, 1, 2)
     )
     assert one == again != other
 
 
-def test_it_holds_at_least_90_days_and_every_id_once():
+def test_it_has_data_of_at_least_90_days_and_unique_ids():
     for now in (NOW, datetime(2026, 1, 1, tzinfo=UTC), datetime(2024, 2, 29, 23, 59, tzinfo=UTC)):
         account = Account.generate(now=now)
         rows = account.flow(example.MAIN_FLOW).conversions
@@ -80,7 +80,7 @@ def test_the_main_flows_queue_drains_and_the_paused_ones_does_not():
     assert {queue for _, queue in queues} == {5}
 
 
-def test_the_oracle_counts_by_utc_day():
+def test_counts_on_counts_by_utc_day():
     at = datetime(2026, 11, 3, 23, 59, 59, tzinfo=UTC)
     ada = Contact("ada@example.com", None, "0" * 32)
     email = Element(
@@ -98,33 +98,33 @@ def test_the_oracle_counts_by_utc_day():
     assert email.counts_on(date(2026, 11, 3))["opened"] == 1
 
 
-def test_the_oracle_lists_conversions_by_utc_day_newest_first():
+def test_conversions_on_lists_by_utc_day_newest_first():
     midnight = datetime(2026, 11, 4, tzinfo=UTC)
     rows = [
         Conversion(number, "goal", 3, None, None, midnight + timedelta(seconds=s), midnight)
         for number, s in ((1, 0), (2, -1), (3, 86_399), (4, 86_400))
     ]
-    flow = Flow(1, "by hand", 1, midnight, midnight, conversions=rows)
+    flow = Flow(1, "Custom", 1, midnight, midnight, conversions=rows)
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 1]
     assert [row.id for row in flow.conversions_on(date(2026, 11, 3), date(2026, 11, 5))] == [4, 3, 1, 2]
     assert flow.conversions_on(date(2026, 11, 4), kind="maintrigger") == []
-    flow.convert(Conversion(7, "goal", 3, None, None, midnight, midnight))
-    flow.convert(Conversion(6, "goal", 3, None, None, midnight, midnight))
+    flow.add_conversion(Conversion(7, "goal", 3, None, None, midnight, midnight))
+    flow.add_conversion(Conversion(6, "goal", 3, None, None, midnight, midnight))
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 7, 6, 1], (
-        "of one second, the higher id first"
+        "the higher id comes first within a second"
     )
-    flow.forget(rows[0])
+    flow.remove_conversion(rows[0])
     assert [row.id for row in flow.conversions_on(date(2026, 11, 4))] == [3, 7, 6]
 
 
-def test_an_account_made_by_hand_is_served_as_it_is(serve):
+def test_a_custom_account_is_served_as_it_is(serve):
     at = datetime(2031, 1, 2, 3, 4, 5, tzinfo=UTC)
     ada = Contact(None, None, "0" * 32)
     elements = [
         Element(11, "maintrigger", at, events=[Event(1, ada, at)]),
         Element(12, "hologram", at, events=[Event(2, ada, at)]),
     ]
-    call = serve(Account([Flow(10, "by hand", 7, at, at, elements, in_queue=1)]))
+    call = serve(Account([Flow(10, "Custom", 7, at, at, elements, in_queue=1)]))
     flow = call.data("/autoresponders/10")
     assert flow["autoresponder"]["status"] == 7
     assert [element["af_type"] for element in flow["flows"]] == ["maintrigger", "hologram"]
@@ -139,12 +139,12 @@ def test_an_account_made_by_hand_is_served_as_it_is(serve):
     assert call.data("/autoresponders/10")["in_queue"] == 0
 
 
-def test_a_flow_without_a_start_prints_an_empty_array_for_it_as_php_does(serve):
-    call = serve(Account([Flow(10, "by hand", 1, NOW, NOW)]))
+def test_a_flow_without_a_main_trigger_has_an_empty_array_in_its_place(serve):
+    call = serve(Account([Flow(10, "Custom", 1, NOW, NOW)]))
     assert call.data("/autoresponders/10/conversions")["data"]["maintrigger"] == []
 
 
-def test_a_list_of_a_hundred_thousand_is_sliced(serve):
+def test_pages_of_a_list_with_100000_rows(serve):
     call = serve(Account.with_conversions(100_000, until=NOW, every=timedelta(seconds=30)))
     path = f"/autoresponders/{example.MAIN_FLOW}/conversions/list"
     first = call.data(f"{path}/all", limit=100, offset=0)

@@ -1,4 +1,4 @@
-"""Pages, order, filters and what is refused."""
+"""Pages, order and filters, and the errors for invalid parameters."""
 
 import json
 from datetime import date
@@ -19,7 +19,7 @@ DAY = date(2026, 11, 3)
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_both_paging_parameters_are_demanded_and_bounded(call, path):
+def test_both_paging_parameters_are_required_and_validated(call, path):
     for query, field in [
         ({"limit": 10}, "offset"),
         ({"offset": 0}, "limit"),
@@ -36,7 +36,7 @@ def test_both_paging_parameters_are_demanded_and_bounded(call, path):
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_pages_tile_the_list_and_come_newest_first(call, path):
+def test_pages_make_up_the_list_newest_first(call, path):
     rows = call.rows(path)
     answer = call.data(path, limit=7, offset=3)
     assert (answer.get("items") or answer["data"]) == rows[3:10]
@@ -53,7 +53,7 @@ def test_conversions_of_one_second_are_ordered_by_id(call):
     assert keys == sorted(keys, reverse=True)
 
 
-def test_asc_is_from_highest_to_lowest_as_the_page_says(call):
+def test_asc_is_from_highest_to_lowest_as_documented(call):
     path = f"/stats/email/{example.EMAIL}/addresses"
     for field in ("id", "sent_date", "open_date", "email"):
         down = [row[field] for row in call.rows(path, sortField=field, sortDirection="asc") if row[field] is not None]
@@ -63,7 +63,7 @@ def test_asc_is_from_highest_to_lowest_as_the_page_says(call):
         assert down[0] > down[-1]
     assert call.get(path, limit=1, offset=0, sortField="shoe_size").status_code == 400
     assert call.get(path, limit=1, offset=0, sortDirection="up").status_code == 400
-    # The page sorts this list by `id`, though its rows have none.
+    # The documentation sorts this list by `id`, although its rows have none.
     assert call.data(LISTS[2], limit=1, offset=0, sortField="id", sortDirection="desc")["data"]
 
 
@@ -81,7 +81,7 @@ def form(name="send_date_from", field="user_stat_date", expression="gte", value=
     return json.dumps({"type": "group", "expression": join, "fields": fields})
 
 
-def test_the_form_below_is_right_but_for_what_is_changed_in_it(call):
+def test_the_unchanged_form_is_valid(call):
     assert call.get(f"{FLOW}/group-stat-filtered", filter=form()).status_code == 200
 
 
@@ -106,7 +106,7 @@ def test_the_form_below_is_right_but_for_what_is_changed_in_it(call):
 @pytest.mark.parametrize(
     "path", [FLOW, f"{FLOW}/conversions", f"{FLOW}/conversions/list/all", f"/stats/email/{example.EMAIL}"]
 )
-def test_a_filter_is_demanded_in_the_form_of_the_page(call, path, text):
+def test_a_filter_must_have_the_documented_form(call, path, text):
     answer = call.get(f"{path}/group-stat-filtered", limit=1, offset=0, filter=text)
     assert answer.status_code == 400
     assert list(answer.json()["messages"]) == ["filter"]
@@ -147,7 +147,7 @@ def test_total_stats_can_be_limited_to_a_type_and_to_deleted_elements(call):
     assert call.data(f"/stats/email/{example.OLD_EMAIL}/group-stat")["data"]["sent"] > 0
 
 
-def test_the_flows_are_of_every_sort(call):
+def test_the_example_has_flows_of_every_kind(call):
     flows = {row["id"]: row for row in call.data("/autoresponders/list")["data"]}
     details = {flow_id: call.data(f"/autoresponders/{flow_id}") for flow_id in flows}
     assert flows[example.PAUSED_FLOW]["status"] == 3

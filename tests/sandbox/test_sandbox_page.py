@@ -1,4 +1,4 @@
-"""Every sample of the service's page, held against the sandbox's answer: the same keys, the same types."""
+"""The sandbox's responses have the same keys and types as every sample in the documentation."""
 
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ FILTER = {
 PAGE = {"limit": 10, "offset": 0}
 FLOW = "/autoresponders/292692"
 
-# What may be null though the sample shows a value; the page says of most of them when.
+# These may be null although the sample has a value. The documentation says when for most of them.
 NULLABLE = {"email", "email_b64", "phone", "last_send", "open_date", "redirect_date", "delivered_date"}
 
 HEAD = {
@@ -304,7 +304,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], Any]] = {
         FILTER,
         {"data": {"sent": "8", "executed": "8", "last_send": "2021-02-02 14:41:51"}},
     ),
-    # The samples of these two lack positive, negative and stopped; the note below them says that they are counted.
+    # The samples of these two lack positive, negative and stopped, but the note below them describes these.
     "filter": ("/stats/filter/641434/group-stat", {}, {"data": BRANCHES}),
     "filter, filtered": ("/stats/filter/641434/group-stat-filtered", FILTER, {"data": BRANCHES}),
     "condition": ("/stats/trigger/641441/group-stat", {}, {"data": BRANCHES}),
@@ -333,7 +333,7 @@ SAMPLES: dict[str, tuple[str, dict[str, Any], Any]] = {
 
 
 def shape(value: Any, sample: Any, name: str = "") -> None:
-    """Assert that a value has the shape of a sample: keys, and types all the way down."""
+    """Assert that a value has the same keys and types as a sample, at every level."""
     if value is None and (name in NULLABLE or sample is None):
         return
     assert type(value) is type(sample), f"{name}: {value!r}, in the sample {sample!r}"
@@ -351,7 +351,7 @@ def shape(value: Any, sample: Any, name: str = "") -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_a_sample_of_the_page(call, name):
+def test_a_documented_sample(call, name):
     path, query, sample = SAMPLES[name]
     shape(call.data(path, **query), sample)
 
@@ -393,7 +393,7 @@ def test_elements_are_created_three_hours_after_their_flow_as_in_the_sample(call
     assert {element["created"][11:] for element in answer["flows"]} == {"11:42:47"}
 
 
-def test_total_stats_has_no_wrapper_and_says_error_of_an_email(call):
+def test_total_stats_has_no_wrapper_and_calls_the_errors_of_an_email_error(call):
     samples = {
         "maintrigger": {"executed": 3, "deleted": 0},
         "filter": {"executed": 3, "positive": 1, "negative": 1, "stopped": 1},
@@ -445,7 +445,7 @@ def test_delete_log(serve):
     assert email not in {log.email for log in logs}
     before = len(logs)
     call.session.post(url, data={"event_id": "77", "phone": phone})
-    assert len(logs) == before, "all that is given must match"
+    assert len(logs) == before, "all given values must match"
     call.session.post(url, data={"event_id": "5501", "phone": phone})
     assert phone not in {log.phone for log in logs}
     call.session.post(url, json={"event_id": 5501})
@@ -455,7 +455,7 @@ def test_delete_log(serve):
     assert refused.json()["type"] == "validation_error"
 
 
-def test_the_validation_error_of_the_page(call):
+def test_the_documented_validation_error(call):
     answer = call.get(f"{FLOW}/conversions/list/all")
     assert answer.status_code == 400
     assert answer.json() == {

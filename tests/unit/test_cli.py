@@ -24,7 +24,7 @@ from airflow_provider_a360.hooks import a360
 from airflow_provider_a360.hooks.a360 import A360Hook
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import TOKEN_PATH, Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -45,7 +45,7 @@ def _of_its_own(monkeypatch):
 @pytest.fixture
 def sandbox():
     account = Account.generate(now=NOW, first_day=NOW.date())
-    with Sandbox(account, knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+    with Sandbox(account, options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 
@@ -170,7 +170,7 @@ def test_what_the_service_refuses_is_said_with_its_reason(run, connect, sandbox,
 @pytest.mark.parametrize("style", ["429", "2020202020-400"])
 def test_a_limit_used_up_by_others_is_said_to_be(run, connect, sandbox, style):
     connect()
-    sandbox.knobs.share_429, sandbox.knobs.rate_limit_style = 1.0, style
+    sandbox.options.share_429, sandbox.options.rate_limit_style = 1.0, style
     worked, said = both(run)
     assert not worked
     assert "429" in said
@@ -181,7 +181,7 @@ def test_a_limit_used_up_by_others_is_said_to_be(run, connect, sandbox, style):
 
 def test_a_service_that_is_broken_is_not_called_limited(run, connect, sandbox):
     connect()
-    sandbox.knobs.share_5xx = 1.0
+    sandbox.options.share_5xx = 1.0
     worked, said = both(run)
     assert not worked
     assert "502" in said
@@ -386,5 +386,5 @@ print(*sorted(set(sys.modules) - before))
         "airflow_provider_a360.cli",
         "airflow_provider_a360.hooks",
         "airflow_provider_a360.sandbox",
-        "airflow_provider_a360.sandbox.knobs",
+        "airflow_provider_a360.sandbox.options",
     ]

@@ -12,7 +12,7 @@ from api_support import NOW
 from tenacity import wait_fixed
 
 from airflow_provider_a360.api import account, transport
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 
@@ -31,9 +31,9 @@ def _running() -> Iterator[Sandbox]:
 @pytest.fixture
 def sandbox(_running: Sandbox) -> Iterator[Sandbox]:
     """A sandbox without a limit, asked nothing yet, whose clock stands still. Its account is not to be changed."""
-    for knob in fields(Knobs):
-        setattr(_running.knobs, knob.name, knob.default)
-    _running.knobs.requests_per_second = 0
+    for knob in fields(SandboxOptions):
+        setattr(_running.options, knob.name, knob.default)
+    _running.options.requests_per_second = 0
     _running.requests.clear()
     _running._prepared.clear()
     _running._faults._limit._passed.clear()
@@ -50,8 +50,8 @@ def serve() -> Iterator[Callable[..., Sandbox]]:
     with ExitStack() as stack:
 
         def start(**knobs: Any) -> Sandbox:
-            settings = Knobs(**{"requests_per_second": 0, **knobs})
-            return stack.enter_context(Sandbox(knobs=settings, clock=lambda: NOW))
+            settings = SandboxOptions(**{"requests_per_second": 0, **knobs})
+            return stack.enter_context(Sandbox(options=settings, clock=lambda: NOW))
 
         yield start
 

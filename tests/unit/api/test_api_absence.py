@@ -97,7 +97,7 @@ def test_a_flow_that_answers_with_nothing_is_unknown(sandbox, answer):
 
 
 def test_flows_seen_in_the_list_are_known(sandbox):
-    sandbox.knobs.empty_list = "404"
+    sandbox.options.empty_list = "404"
     client = connect(sandbox)
     list(client.flows())
     assert list(client.conversions(example.EMPTY_FLOW)) == []
@@ -106,7 +106,7 @@ def test_flows_seen_in_the_list_are_known(sandbox):
 
 @pytest.mark.parametrize("manner", ["empty", "404"])
 def test_lists_without_rows_are_empty(sandbox, manner):
-    sandbox.knobs.empty_list = manner
+    sandbox.options.empty_list = manner
     client = connect(sandbox)
     assert list(client.contacts(example.EMPTY_EMAIL, "email")) == []
     assert list(client.contacts(UNKNOWN, "goal")) == []
@@ -116,7 +116,7 @@ def test_lists_without_rows_are_empty(sandbox, manner):
 @pytest.mark.parametrize("manner", ["empty", "404"])
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_a_page_past_the_end_ends_the_list(sandbox, manner, size):
-    sandbox.knobs.past_end = manner
+    sandbox.options.past_end = manner
     rows = sandbox.account.flow(example.PAUSED_FLOW).conversions_of()
     found = list(connect(sandbox, page_size=size).conversions(example.PAUSED_FLOW))
     assert [row.conversion_id for row in found] == [row.id for row in rows[::-1]]
@@ -141,7 +141,7 @@ def test_a_conditions_own_path_comes_first(sandbox):
 
 
 def test_the_printed_path_answers_for_a_condition_where_its_own_doesnt(sandbox):
-    sandbox.knobs.condition_path = "email"
+    sandbox.options.condition_path = "email"
     stats = connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS)
     assert stats.element_type == "trigger"
     assert stats.executed == sandbox.account.element(example.CONDITION).count("executed")
@@ -176,7 +176,7 @@ def test_a_body_without_any_counter_at_the_printed_path_is_an_error(sandbox):
 def test_a_conditions_path_that_has_worked_once_is_trusted_when_it_has_no_data(sandbox):
     client = connect(sandbox)
     client.element_stats(example.CONDITION, "trigger", **DAYS)
-    sandbox.knobs.empty_statistics = "404"
+    sandbox.options.empty_statistics = "404"
     assert client.element_stats(UNKNOWN, "trigger", **DAYS) is None
     assert asked(sandbox, "/a360/stats/email") == []
 

@@ -28,7 +28,7 @@ def on_clock(client, clock):
 
 @pytest.mark.parametrize(("life", "step"), [(3, 0.2), (60, 7), (3600, 130)])
 def test_a_token_is_renewed_before_it_expires(sandbox, clock, life, step):
-    sandbox.knobs.token_life = life
+    sandbox.options.token_life = life
     client = on_clock(connect(sandbox), clock)
     for _ in range(60):
         client.flow(example.EMPTY_FLOW)
@@ -93,7 +93,7 @@ def at_once(call, threads=16):
 
 
 def test_sixteen_threads_and_two_clients_of_an_account_share_one_login(sandbox):
-    sandbox.knobs.latency = 0.02
+    sandbox.options.latency = 0.02
     first, second = connect(sandbox, max_in_flight=16), connect(sandbox, max_in_flight=16)
     at_once(lambda: first.flow(example.EMPTY_FLOW))
     second.flow(example.EMPTY_FLOW)
@@ -106,7 +106,7 @@ def test_sixteen_threads_with_a_revoked_token_log_in_once_and_replay_once_each(s
     sandbox.revoke_tokens()
     sandbox.requests.clear()
     # All sixteen are under way before the first is refused.
-    sandbox.knobs.latency = 0.4
+    sandbox.options.latency = 0.4
     answers = at_once(lambda: client.flow(example.EMPTY_FLOW))
     assert {answer.flow.id for answer in answers} == {example.EMPTY_FLOW}
     assert logins(sandbox) == 1
@@ -114,7 +114,7 @@ def test_sixteen_threads_with_a_revoked_token_log_in_once_and_replay_once_each(s
 
 
 def test_a_token_revoked_over_and_over_costs_one_replay_each_time(sandbox):
-    sandbox.knobs.token_requests = 3
+    sandbox.options.token_requests = 3
     client = connect(sandbox)
     for _ in range(9):
         client.flow(example.EMPTY_FLOW)
@@ -124,8 +124,8 @@ def test_a_token_revoked_over_and_over_costs_one_replay_each_time(sandbox):
 
 
 def test_an_element_without_statistics_accepts_the_token_too(sandbox):
-    sandbox.knobs.token_requests = 3
-    sandbox.knobs.empty_statistics = "404"
+    sandbox.options.token_requests = 3
+    sandbox.options.empty_statistics = "404"
     client = connect(sandbox)
     for _ in range(12):
         assert client.element_stats(99, "email") is None
@@ -133,8 +133,8 @@ def test_an_element_without_statistics_accepts_the_token_too(sandbox):
 
 
 def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_error(sandbox):
-    sandbox.knobs.token_requests = 9
-    sandbox.knobs.share_429 = 0.3
+    sandbox.options.token_requests = 9
+    sandbox.options.share_429 = 0.3
     client = connect(sandbox, max_in_flight=8)
     for _ in range(20):
         answers = at_once(lambda: client.flow(example.EMPTY_FLOW))

@@ -13,7 +13,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360NoDataError
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.flow import utc_days
+from airflow_provider_a360.sandbox.spans import utc_days
 
 FLOW = example.MAIN_FLOW
 FIRST, LAST = date(2026, 11, 2), date(2026, 11, 8)
@@ -403,7 +403,7 @@ def test_sorting_is_passed_on(sandbox):
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 @pytest.mark.parametrize("past_end", ["empty", "404"])
 def test_the_flow_list_is_whole_at_any_page_size(sandbox, size, past_end):
-    sandbox.knobs.past_end = past_end
+    sandbox.options.past_end = past_end
     assert [flow.id for flow in connect(sandbox, page_size=size).flows()] == [f.id for f in sandbox.account.flows]
 
 
@@ -435,7 +435,7 @@ def test_a_wrong_argument_is_told_before_anything_is_sent(sandbox, call):
 
 
 def test_conversions_read_by_many_requests_at_once_come_in_the_lists_order(sandbox):
-    sandbox.knobs.latency = 0.01
+    sandbox.options.latency = 0.01
     rows = list(connect(sandbox, page_size=20, max_in_flight=8).conversions(FLOW))
     assert [row.conversion_id for row in rows] == [r.id for r in sandbox.account.flow(FLOW).conversions_of()[::-1]]
     assert len(asked(sandbox)) > 50

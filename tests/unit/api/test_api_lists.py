@@ -90,7 +90,7 @@ def test_a_listing_reads_its_first_page_at_once_and_the_rest_when_iterated(sandb
 
 
 def test_pages_are_asked_for_side_by_side_as_far_as_the_connection_allows(sandbox):
-    sandbox.knobs.latency = 0.1
+    sandbox.options.latency = 0.1
     client = connect(sandbox, page_size=20, max_in_flight=4)
     pages = client.conversions(example.MAIN_FLOW).pages()
     next(pages)

@@ -25,7 +25,7 @@ def test_two_clients_of_an_account_and_their_threads_stay_within_its_limit_toget
     """A busy machine may let a request arrive late, next to those of the following second: two such are forgiven.
     Unpaced, or paced by each client for itself, a dozen would be refused.
     """
-    sandbox.knobs.requests_per_second = 10
+    sandbox.options.requests_per_second = 10
     clients = [connect(sandbox, requests_per_second=10) for _ in range(2)]
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda number: clients[number % 2].flow(example.EMPTY_FLOW), range(24)))
@@ -94,7 +94,7 @@ def test_hooks_made_one_after_the_other_share_a_token(sandbox, monkeypatch):
 
 
 def test_no_more_requests_are_under_way_than_was_set(sandbox):
-    sandbox.knobs.latency = 0.05
+    sandbox.options.latency = 0.05
     client = connect(sandbox, max_in_flight=2)
     client.flow(example.EMPTY_FLOW)
     sandbox.requests.clear()
@@ -264,7 +264,7 @@ def test_the_last_refusals_are_told_by_a_request_that_goes_through(caplog):
 def test_a_list_that_is_refused_over_and_over_says_so_in_one_line(sandbox, caplog):
     """Each refusal is a line for those who debug."""
     caplog.set_level(logging.DEBUG, "airflow_provider_a360")
-    sandbox.knobs.share_429 = 0.6
+    sandbox.options.share_429 = 0.6
     list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
     refused = asked(sandbox, "/").count(429)
     ours = [record for record in caplog.records if record.name.startswith("airflow_provider_a360")]

@@ -194,7 +194,7 @@ def test_redirects_are_not_followed(sandbox):
 
 @pytest.mark.parametrize("fault", ["truncated", "reset", "5xx", "429"])
 def test_a_whole_list_comes_through_bad_weather(sandbox, fault):
-    setattr(sandbox.knobs, f"share_{fault}", 0.3)
+    setattr(sandbox.options, f"share_{fault}", 0.3)
     rows = list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
     wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
     assert [row.conversion_id for row in rows] == [row.id for row in wanted]
@@ -212,7 +212,7 @@ def test_a_whole_list_comes_through_a_proxys_pages(serve, fault):
 
 
 def test_a_body_that_stalls_is_asked_for_again(sandbox):
-    sandbox.knobs.share_stall, sandbox.knobs.stall_seconds = 0.4, 600.0
+    sandbox.options.share_stall, sandbox.options.stall_seconds = 0.4, 600.0
     client = connect(sandbox, read_timeout=0.15)
     for _ in range(15):
         assert client.flow(example.EMPTY_FLOW).starts == 0
@@ -221,7 +221,7 @@ def test_a_body_that_stalls_is_asked_for_again(sandbox):
 
 @pytest.mark.parametrize("style", ["429", "429-seconds", "429-date", "2020202020-200", "2020202020-400"])
 def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
-    sandbox.knobs.rate_limit_style, sandbox.knobs.share_429 = style, 0.5
+    sandbox.options.rate_limit_style, sandbox.options.share_429 = style, 0.5
     client, clock = paused(connect(sandbox), monkeypatch)
     for _ in range(20):
         assert client.flow(example.EMPTY_FLOW).starts == 0

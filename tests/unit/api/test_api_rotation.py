@@ -92,7 +92,7 @@ def test_sixteen_threads_read_the_connection_once(sandbox, connection):
     connection.replaced("second")
     client = connection.client()
     connection.replaced("third")
-    sandbox.knobs.latency = 0.05
+    sandbox.options.latency = 0.05
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: client.flow(example.EMPTY_FLOW), range(16)))
     assert len(answers) == 16

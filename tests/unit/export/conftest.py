@@ -20,7 +20,7 @@ from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.export.job import Job, Manifest
 from airflow_provider_a360.export.publish import Destination
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -86,15 +86,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Exporter]]:
     with ExitStack() as stack:
 
         def start(account: Account | None = None, **knobs: Any) -> Exporter:
-            settings = Knobs(**{"requests_per_second": 0, **knobs})
-            return Exporter(stack.enter_context(Sandbox(account, knobs=settings, clock=lambda: NOW)), tmp_path)
+            settings = SandboxOptions(**{"requests_per_second": 0, **knobs})
+            return Exporter(stack.enter_context(Sandbox(account, options=settings, clock=lambda: NOW)), tmp_path)
 
         yield start
 
 
 @pytest.fixture(scope="session")
 def _quiet() -> Iterator[Sandbox]:
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as sandbox:
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as sandbox:
         yield sandbox
 
 

@@ -14,8 +14,8 @@ from airflow_provider_a360.export.datasets import AllFlows, Diagnostics, Step
 from airflow_provider_a360.export.element_stats import ElementStatistics
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account, Element, Flow
-from airflow_provider_a360.sandbox.asking import invalid
 from airflow_provider_a360.sandbox.endpoints import Endpoints
+from airflow_provider_a360.sandbox.queries import validation_error
 
 DAY = timedelta(days=1)
 YESTERDAY = date(2026, 11, 19)
@@ -155,7 +155,7 @@ def test_cancelled_request_does_not_count_as_unanswered(serve, caplog):
 )
 def test_missing_data_of_many_flows_gives_one_note(serve, monkeypatch, flows, named):
     def refused(*_):
-        raise invalid(deleted="The deleted field is unknown.")
+        raise validation_error(deleted="The deleted field is unknown.")
 
     monkeypatch.setattr(Endpoints, "_total_stats", refused)
     export = serve(Account([flow_of(Element(100 + n, "sms", LONG_AGO), flow_id=n) for n in range(1, flows + 1)]))

@@ -70,7 +70,7 @@ def test_deleted_goal_without_conversions_is_found_in_the_deleted_elements(goals
 @pytest.mark.parametrize("lists_all", [False, True])
 @pytest.mark.parametrize("stranger", [STRANGE, 2, 7, 8])
 def test_unknown_goal_is_an_error_that_lists_the_goals(goals, stranger, lists_all):
-    goals.sandbox.knobs.deleted_lists_all = lists_all
+    goals.sandbox.options.deleted_lists_all = lists_all
     present, counted = {"id": PRESENT, "name": "Order paid"}, {"id": COUNTED, "name": "Counted"}
     counts(goals, *({**goal, "conversions": 1} for goal in (present, counted)))
     with pytest.raises(A360GoalNotFoundError) as caught:

@@ -313,7 +313,7 @@ def test_flow_skipped_by_an_earlier_attempt_is_in_the_manifest(attempts):
 
 def test_rows_without_data_are_counted_over_all_attempts(attempts):
     export = attempts.export
-    export.sandbox.knobs.empty_statistics = "404"
+    export.sandbox.options.empty_statistics = "404"
     whole = export(ElementStatistics(), DAYS.first, DAYS.last, flows=FLOWS, to="whole")
     attempts(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
     manifest, _ = attempts(ElementStatistics())

@@ -201,7 +201,7 @@ def test_failed_export_leaves_existing_files_unchanged(serve):
     earlier = export.tree()
     flow = export.account.flow(example.MAIN_FLOW)
     for day in range(3):
-        flow.forget(flow.conversions_on(YESTERDAY - day * DAY)[0])
+        flow.remove_conversion(flow.conversions_on(YESTERDAY - day * DAY)[0])
     export.sandbox.answer_next("/a360/autoresponders/303101/conversions", status=403, body={"message": "Tariff"})
     with pytest.raises(A360ForbiddenError):
         export(Conversions(), *span, page_size=5)

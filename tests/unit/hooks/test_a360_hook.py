@@ -15,7 +15,7 @@ from airflow_provider_a360.get_provider_info import get_provider_info
 from airflow_provider_a360.hooks.a360 import A360Hook
 from airflow_provider_a360.hooks.connection import settings_of
 from airflow_provider_a360.sandbox import example, tokens
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -37,7 +37,7 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 

@@ -15,7 +15,7 @@ from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.export.publish import A360DestinationError, Destination
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -29,7 +29,7 @@ BOTH = [A360ExportConversionsOperator, A360ExportElementStatsOperator]
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 

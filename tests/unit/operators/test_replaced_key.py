@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_a360.api.errors import A360RevokedError
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 from airflow_provider_a360.sandbox import example, tokens
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -53,7 +53,7 @@ class Key:
 
 @pytest.fixture
 def sandbox():
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: NOW) as server:
+    with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 

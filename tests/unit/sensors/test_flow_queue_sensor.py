@@ -13,7 +13,7 @@ from airflow.sdk.bases.sensor import AirflowRescheduleException
 from airflow_provider_a360.api.errors import A360AuthError, A360RevokedError
 from airflow_provider_a360.api.queue import POLL_DEADLINE
 from airflow_provider_a360.sandbox import example, tokens
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
 
@@ -26,7 +26,9 @@ def test_silent_fail_is_refused_as_the_modes_would_differ():
 @pytest.fixture
 def sandbox(monkeypatch):
     """One whose flow has contacts in its queue."""
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)) as server:
+    with Sandbox(
+        options=SandboxOptions(requests_per_second=0), clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)
+    ) as server:
         flow = {"autoresponder": {"id": example.MAIN_FLOW, "status": 1}, "flows": [], "in_queue": 5}
         server.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", body=flow, times=99)
         monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", server.connection_uri)
@@ -148,7 +150,9 @@ PATH = f"/a360/autoresponders/{example.MAIN_FLOW}"
 @pytest.fixture
 def telling(monkeypatch):
     """Lets a sandbox answer with what is in the flow's queue, poll by poll, the last one ever again."""
-    with Sandbox(knobs=Knobs(requests_per_second=0), clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)) as server:
+    with Sandbox(
+        options=SandboxOptions(requests_per_second=0), clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)
+    ) as server:
         monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", server.connection_uri)
 
         def tell(*queue, status=1):

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.triggers import flow_queue
 from airflow_provider_a360.triggers.flow_queue import A360FlowQueueTrigger
@@ -26,7 +26,9 @@ SECRETS = (Sandbox.client_secret, "second-secret")
 def sandbox():
     """One whose flow has contacts in its queue, until `now` moves."""
     now = [datetime(2026, 11, 20, 10, tzinfo=UTC)]
-    with Sandbox(Account.generate(now=now[0]), knobs=Knobs(requests_per_second=0), clock=lambda: now[0]) as server:
+    with Sandbox(
+        Account.generate(now=now[0]), options=SandboxOptions(requests_per_second=0), clock=lambda: now[0]
+    ) as server:
         server.now = now
         yield server
 

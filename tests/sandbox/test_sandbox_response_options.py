@@ -1,4 +1,4 @@
-"""The knobs by which answers differ from the page: their shapes, their dates, their statuses."""
+"""Options that make responses differ from the documentation: their form, dates and status."""
 
 import argparse
 from collections import Counter
@@ -38,20 +38,20 @@ def answers(call, paths):
 def test_rows_under_another_key(serve):
     call = serve()
     plain = answers(call, LISTS)
-    call.sandbox.knobs.rows_key = "records"
+    call.sandbox.options.rows_key = "records"
     for path, answer in answers(call, LISTS).items():
         rest = {name: value for name, value in plain[path].items() if name == "total"}
         assert answer == {"records": plain[path][LISTS[path]], **rest}
 
 
-@pytest.mark.parametrize(("knob", "wrapped", "bare"), [
+@pytest.mark.parametrize(("option", "wrapped", "bare"), [
     ("nest_lists", list(LISTS), STATISTICS),
     ("nest_statistics", STATISTICS, list(LISTS)),
 ])  # fmt: skip
-def test_answers_wrapped_once_more(serve, knob, wrapped, bare):
+def test_answers_wrapped_once_more(serve, option, wrapped, bare):
     call = serve()
     plain = answers(call, [*wrapped, *bare])
-    setattr(call.sandbox.knobs, knob, True)
+    setattr(call.sandbox.options, option, True)
     nested = answers(call, [*wrapped, *bare])
     assert nested == {path: {"data": plain[path]} if path in wrapped else plain[path] for path in plain}
 
@@ -67,13 +67,13 @@ def test_statistics_without_content(serve):
     assert call.get(f"/stats/email/{example.EMPTY_EMAIL}/group-stat").status_code == 204
 
 
-def test_a_404_from_a_proxy_is_html_and_meets_gets_only(serve):
+def test_a_404_from_a_proxy_is_html_and_affects_only_get_requests(serve):
     call = serve(share_html_404=1)
     answer = call.get(FLOW)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert answer.text.startswith("<html>")
     assert call.session.post(f"{call.sandbox.url}/oauth/access_token", json={}, timeout=5).status_code == 400
-    call.sandbox.knobs.share_html_404 = 0.3
+    call.sandbox.options.share_html_404 = 0.3
     counts = Counter(call.get(FLOW).status_code for _ in range(100))
     assert set(counts) == {200, 404}
     assert 15 <= counts[404] <= 45
@@ -85,7 +85,7 @@ def test_a_filter_with_one_bound_only_may_be_refused(serve, path):
     bounds = [(DAY, None), (None, DAY)]
     paging = {"limit": 1, "offset": 0}
     assert {call.get(path, filter=call.days(*days), **paging).status_code for days in bounds} == {200}
-    call.sandbox.knobs.one_bound = False
+    call.sandbox.options.one_bound = False
     for days in bounds:
         answer = call.get(path, filter=call.days(*days), **paging)
         assert (answer.status_code, list(answer.json()["messages"])) == (400, ["filter"])
@@ -100,10 +100,10 @@ def test_deleted_elements_may_be_refused(serve, status):
     assert call.get(f"{FLOW}/total-stats").status_code == 200
 
 
-def test_deleted_elements_may_come_with_all_the_others(serve):
+def test_the_list_of_deleted_elements_may_contain_all_elements(serve):
     call = serve()
     there, gone = (call.data(f"{FLOW}/total-stats", **query)["flows"] for query in ({}, {"deleted": 1}))
-    call.sandbox.knobs.deleted_lists_all = True
+    call.sandbox.options.deleted_lists_all = True
     assert call.data(f"{FLOW}/total-stats", deleted=1)["flows"] == there + gone
     assert call.data(f"{FLOW}/total-stats")["flows"] == there
     emails = call.data(f"{FLOW}/total-stats", deleted=1, flow_type="email")["flows"]
@@ -114,19 +114,19 @@ def test_deleted_elements_may_come_with_all_the_others(serve):
 def test_elements_may_be_listed_twice(serve, path):
     call = serve()
     once = call.data(path)
-    call.sandbox.knobs.repeat_elements = True
+    call.sandbox.options.repeat_elements = True
     assert call.data(path) == {**once, "flows": once["flows"] * 2}
 
 
 @pytest.mark.parametrize("zero", ["0000-00-00 00:00:00", "-0001-11-30 00:00:00"])
-def test_a_date_that_is_not_there(serve, zero):
+def test_missing_dates(serve, zero):
     ada = Contact("ada@example.com", None, "0" * 32)
     start, email = Element(2, "maintrigger", NOW), Element(3, "email", NOW, "Hi", events=[Event(1, ada, NOW)])
     row = Conversion(1, "goal", 4, None, None, NOW, None)
-    call = serve(Account([Flow(1, "by hand", 1, NOW, NOW, [start, email, Element(4, "goal", NOW)], [row])]))
+    call = serve(Account([Flow(1, "Custom", 1, NOW, NOW, [start, email, Element(4, "goal", NOW)], [row])]))
     paging = {"limit": 9, "offset": 0}
 
-    def told():
+    def dates():
         listed = call.data("/stats/email/3/addresses", **paging)["data"][0]
         return [
             *(element["last_send"] for element in call.data("/autoresponders/1")["flows"]),
@@ -139,12 +139,12 @@ def test_a_date_that_is_not_there(serve, zero):
         ]  # fmt: skip
 
     at = "2026-11-20 10:00:00"
-    assert told() == [None, at, None] * 2 + [None, None, at] + [None] * 6
-    call.sandbox.knobs.zero_date = zero
-    assert told() == [zero, at, zero] * 2 + [zero, zero, at, zero, zero, zero, None, zero, None]
+    assert dates() == [None, at, None] * 2 + [None, None, at] + [None] * 6
+    call.sandbox.options.zero_date = zero
+    assert dates() == [zero, at, zero] * 2 + [zero, zero, at, zero, zero, zero, None, zero, None]
 
 
-def test_the_last_flows_of_the_list_may_have_no_details(serve):
+def test_the_last_flows_may_have_no_details(serve):
     call = serve(flows_without_details=2)
     flows = [row["id"] for row in call.data("/autoresponders/list")["data"]]
     assert [call.get(f"/autoresponders/{flow}").status_code for flow in flows] == [200, 200, 200, 404, 404]
@@ -152,7 +152,7 @@ def test_the_last_flows_of_the_list_may_have_no_details(serve):
         assert call.get(f"/autoresponders/{flows[-1]}/{path}", limit=1, offset=0).status_code == 200
 
 
-def test_journeys_are_random_but_always_the_same():
+def test_with_journeys_is_random_but_reproducible():
     made = {"until": NOW, "every": timedelta(minutes=10), "journey_days": 9}
     account = Account.with_journeys(2_000, **made)
     assert account == Account.with_journeys(2_000, **made) != Account.with_journeys(2_000, seed=2, **made)
@@ -178,7 +178,7 @@ def test_journeys_over_http(serve):
     assert call.data("/autoresponders/7/conversions")["data"]["total_conversions"] == 250
 
 
-def test_every_knob_is_a_flag():
+def test_every_option_is_a_command_line_flag():
     parser = argparse.ArgumentParser()
     for argument in cli._sandbox_args():
         argument.add_to_parser(parser)

@@ -1,4 +1,4 @@
-"""Every knob does what it says, and may be turned while the sandbox runs."""
+"""The options have their effect, and can be changed while the sandbox runs."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ import requests
 
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.knobs import Knobs
+from airflow_provider_a360.sandbox.options import SandboxOptions
 
 FLOW = f"/autoresponders/{example.MAIN_FLOW}"
 LIST = f"{FLOW}/conversions/list/all"
@@ -32,12 +32,12 @@ def moments(call, field="conversion_date"):
     return {row.id: getattr(row, field) for row in call.sandbox.account.flow(example.MAIN_FLOW).conversions}
 
 
-def test_every_knob_has_a_help_text_and_unknown_ones_are_refused():
-    assert all(field.metadata["help"] for field in fields(Knobs))
+def test_every_option_has_a_help_text_and_unknown_ones_are_refused():
+    assert all(field.metadata["help"] for field in fields(SandboxOptions))
     with pytest.raises(TypeError):
-        Knobs(latencey=1)
+        SandboxOptions(latencey=1)
     with pytest.raises(AttributeError):
-        Knobs().latencey = 1
+        SandboxOptions().latencey = 1
 
 
 def test_latency(serve):
@@ -45,14 +45,14 @@ def test_latency(serve):
     began = time.monotonic()
     call.data(FLOW)
     assert time.monotonic() - began >= 0.2
-    call.sandbox.knobs.latency = 0
+    call.sandbox.options.latency = 0
     began = time.monotonic()
     call.data(FLOW)
     assert time.monotonic() - began < 0.2
 
 
-def test_ten_requests_a_second_are_the_default_and_a_sliding_window():
-    assert Knobs().requests_per_second == 10
+def test_the_default_limit_is_ten_requests_per_second():
+    assert SandboxOptions().requests_per_second == 10
 
 
 def test_no_second_holds_more_than_the_limit(serve):
@@ -79,7 +79,7 @@ def test_token_requests_count_towards_the_limit(serve):
     ("style", "status"),
     [("429", 429), ("429-seconds", 429), ("429-date", 429), ("2020202020-200", 200), ("2020202020-400", 400)],
 )
-def test_the_style_of_the_limit(serve, style, status):
+def test_the_styles_of_the_rate_limit(serve, style, status):
     call = serve(requests_per_second=1, rate_limit_style=style)
     call.get(FLOW)
     answer = call.get(FLOW)
@@ -94,9 +94,9 @@ def test_the_style_of_the_limit(serve, style, status):
         assert after is None
 
 
-@pytest.mark.parametrize(("knob", "status"), [("share_429", 429), ("share_5xx", 502)])
-def test_a_share_of_failures_that_the_seed_decides(serve, knob, status):
-    one, again, other = serve(seed=5, **{knob: 0.3}), serve(seed=5, **{knob: 0.3}), serve(seed=6, **{knob: 0.3})
+@pytest.mark.parametrize(("option", "status"), [("share_429", 429), ("share_5xx", 502)])
+def test_a_share_of_failures_that_the_seed_decides(serve, option, status):
+    one, again, other = serve(seed=5, **{option: 0.3}), serve(seed=5, **{option: 0.3}), serve(seed=6, **{option: 0.3})
     counts = statuses(one, times=200)
     assert set(counts) == {200, status}
     assert 35 <= counts[status] <= 85
@@ -104,7 +104,7 @@ def test_a_share_of_failures_that_the_seed_decides(serve, knob, status):
     statuses(other, times=200)
     met = [[seen.status for seen in call.sandbox.requests] for call in (one, again, other)]
     assert met[0] == met[1] != met[2]
-    one.sandbox.knobs.share_429 = one.sandbox.knobs.share_5xx = 0
+    one.sandbox.options.share_429 = one.sandbox.options.share_5xx = 0
     assert set(statuses(one)) == {200}
 
 
@@ -124,7 +124,7 @@ def test_a_page_past_the_end(serve, path):
     call = serve()
     page = call.data(path, limit=10, offset=100_000)
     assert page.get("items", page.get("data")) == []
-    call.sandbox.knobs.past_end = "404"
+    call.sandbox.options.past_end = "404"
     assert call.get(path, limit=10, offset=100_000).status_code == 404
     assert call.get(path, limit=10, offset=0).status_code == 200
 
@@ -134,7 +134,7 @@ def test_an_empty_list(serve):
     path = f"/autoresponders/{example.EMPTY_FLOW}/conversions/list/all"
     assert call.data(path, limit=10, offset=0) == {"total": 0, "items": []}
     assert call.data(f"/stats/email/{example.EMPTY_EMAIL}/addresses", limit=10, offset=0) == {"data": [], "total": 0}
-    call.sandbox.knobs.empty_list = "404"
+    call.sandbox.options.empty_list = "404"
     assert call.get(path, limit=10, offset=0).status_code == 404
     assert call.get(LIST, limit=10, offset=0).status_code == 200
 
@@ -145,14 +145,14 @@ def test_empty_statistics(serve):
     paths = [*SPAN_PATHS.values(), f"{FLOW}/group-stat-filtered", f"{FLOW}/conversions/group-stat-filtered"]
     assert call.data(paths[1], **long_ago)["data"]["sent"] == "0"
     assert call.data(paths[1], **long_ago)["data"]["last_send"] is None
-    call.sandbox.knobs.empty_statistics = "404"
+    call.sandbox.options.empty_statistics = "404"
     for path in paths[1:]:
         assert call.get(path, **long_ago).status_code == 404, path
         assert call.get(path, filter=call.days(DAY, DAY)).status_code == 200, path
     assert call.get(f"/stats/email/{example.EMPTY_EMAIL}/group-stat").status_code == 404
 
 
-def test_a_token_lives_as_long_as_it_says(serve):
+def test_a_token_expires_after_its_lifetime(serve):
     call = serve(token_life=1)
     answer = requests.post(f"{call.sandbox.url}/oauth/access_token", json=credentials(call), timeout=5).json()
     assert answer["expires_in"] == 1
@@ -178,7 +178,7 @@ def credentials(call):
 
 
 @pytest.mark.parametrize("path", [LIST, SPAN_PATHS["all"], f"{FLOW}/conversions/list/goal/{example.PAID}"])
-def test_a_list_grows_at_its_head_while_it_is_read(serve, path):
+def test_a_list_grows_while_it_is_read(serve, path):
     call = serve(grow_every=2, grow_rows=3)
     query = {"limit": 5, "offset": 0, "filter": call.days(DAY, DAY)}
     answers = [call.data(path, **query) for _ in range(4)]
@@ -200,7 +200,7 @@ def test_rows_are_removed_while_a_list_is_read(serve):
 
 
 @pytest.mark.parametrize("hours", [3, -3])
-def test_the_zone_in_which_a_day_is_cut(serve, hours):
+def test_the_time_zone_of_days(serve, hours):
     call = serve(day_offset_hours=hours)
     wanted = {number for number, at in moments(call).items() if (at + timedelta(hours=hours)).date() == DAY}
     assert ids_of(call, DAY, DAY) == wanted
@@ -213,7 +213,7 @@ def test_the_zone_in_which_a_day_is_cut(serve, hours):
     assert int(call.data(SPAN_PATHS["email"], filter=call.days(DAY, DAY))["data"]["opened"]) == opened
 
 
-def test_lte_may_leave_its_day_out_but_for_its_first_second(serve):
+def test_lte_may_include_only_the_first_second_of_its_day(serve):
     call = serve(lte_includes_day=False)
     at = moments(call)
     next_midnight = datetime(2026, 11, 4, tzinfo=UTC)
@@ -222,7 +222,7 @@ def test_lte_may_leave_its_day_out_but_for_its_first_second(serve):
     assert next_midnight in {at[number] for number in got}
 
 
-def test_the_filter_may_go_by_start_date(serve):
+def test_conversions_may_be_filtered_by_start_date(serve):
     call = serve(filter_by="start_date")
     started = {number for number, at in moments(call, "start_date").items() if at.date() == DAY}
     converted = {number for number, at in moments(call).items() if at.date() == DAY}
@@ -231,7 +231,7 @@ def test_the_filter_may_go_by_start_date(serve):
     assert summary["total_conversions"] == len(started)
     rows = call.rows(SPAN_PATHS["all"], filter=call.days(DAY, DAY))
     assert [row["conversion_date"] for row in rows] == sorted((row["conversion_date"] for row in rows), reverse=True)
-    call.sandbox.knobs.filter_by = "conversion_date"
+    call.sandbox.options.filter_by = "conversion_date"
     assert ids_of(call, DAY, DAY) == converted
 
 
@@ -243,7 +243,7 @@ def test_the_path_of_the_conditions_filtered_statistics(serve):
     assert "executed" in call.data(paths["email"], **query)["data"]
     assert "opened" in call.data(SPAN_PATHS["email"], **query)["data"]
     assert call.get(f"/stats/trigger/{example.CONDITION}/group-stat").status_code == 200
-    call.sandbox.knobs.condition_path = "trigger"
+    call.sandbox.options.condition_path = "trigger"
     assert call.get(paths["email"], **query).status_code == 404
     assert call.get(paths["trigger"], **query).status_code == 200
 
@@ -253,7 +253,7 @@ def test_a_truncated_body(serve):
     with pytest.raises(requests.exceptions.ChunkedEncodingError) as error:
         call.get(FLOW)
     assert "IncompleteRead" in str(error.value)
-    call.sandbox.knobs.share_truncated = 0
+    call.sandbox.options.share_truncated = 0
     assert call.get(FLOW).status_code == 200
 
 
@@ -262,7 +262,7 @@ def test_a_connection_reset_in_mid_body(serve):
     with pytest.raises(requests.exceptions.ChunkedEncodingError) as error:
         call.get(FLOW)
     assert "Connection reset" in str(error.value)
-    call.sandbox.knobs.share_reset = 0
+    call.sandbox.options.share_reset = 0
     assert call.get(FLOW).status_code == 200
 
 
@@ -280,10 +280,10 @@ def test_a_stall_in_mid_body(serve):
     with pytest.raises(requests.exceptions.ConnectionError) as error:
         call.session.get(f"{call.sandbox.url}/a360{FLOW}", timeout=0.2)
     assert "Read timed out" in str(error.value)
-    assert call.data(FLOW)["starts"] > 0, "who waits gets all of it"
+    assert call.data(FLOW)["starts"] > 0, "a client that waits gets the whole body"
 
 
-def test_faults_of_bodies_meet_gets_only(serve):
+def test_body_faults_affect_only_get_requests(serve):
     call = serve(share_html=1)
     assert (
         "access_token"
@@ -294,7 +294,7 @@ def test_faults_of_bodies_meet_gets_only(serve):
 def test_leaving_the_sandbox_does_not_wait_for_a_stalled_body(serve):
     from airflow_provider_a360.sandbox.server import Sandbox
 
-    with Sandbox(Account(), knobs=Knobs(share_stall=1, stall_seconds=30)) as sandbox:
+    with Sandbox(Account(), options=SandboxOptions(share_stall=1, stall_seconds=30)) as sandbox:
         with pytest.raises(requests.exceptions.ConnectionError):
             requests.get(f"{sandbox.url}/user/info", timeout=0.2)
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The knobs by which lists differ from the page: how they are cut, counted, sorted and numbered."""
+"""Options that make lists differ from the documentation: their pages, totals, order and ids."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_a360.sandbox import example
 from airflow_provider_a360.sandbox.account import Account
-from airflow_provider_a360.sandbox.lists import FIRST_MADE_UP, can_be_seen
+from airflow_provider_a360.sandbox.lists import FIRST_GENERATED_ID, is_visible
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 DAY = date(2026, 11, 3)
@@ -25,7 +25,7 @@ def page(call, path, limit=50, offset=0, **query):
 
 
 def whole(call, path, **query):
-    """Every row, with an offset that counts the dropped rows too."""
+    """Return all rows. The offsets count the dropped rows too."""
     return [row for offset in range(0, 3_000, 50) for row in page(call, path, offset=offset, **query)]
 
 
@@ -37,7 +37,7 @@ def conversions(call):
 def test_a_page_holds_no_more_than_its_cap(serve, path):
     call = serve()
     uncapped = page(call, path)
-    call.sandbox.knobs.page_cap = 3
+    call.sandbox.options.page_cap = 3
     assert page(call, path) == uncapped[:3]
     assert page(call, path, offset=3) == uncapped[3:6]
     assert page(call, path, limit=2) == uncapped[:2]
@@ -47,7 +47,7 @@ def test_a_page_holds_no_more_than_its_cap(serve, path):
 def test_dropped_rows_are_always_the_same_and_pages_come_short(serve, path):
     call = serve()
     every = whole(call, path)
-    call.sandbox.knobs.drop_rows = 0.3
+    call.sandbox.options.drop_rows = 0.3
     seen = whole(call, path)
     assert seen == [row for row in every if row in seen]
     assert 0.6 < len(seen) / len(every) < 0.8
@@ -56,18 +56,18 @@ def test_dropped_rows_are_always_the_same_and_pages_come_short(serve, path):
     assert call.data(path, limit=1, offset=0)["total"] == len(seen)
 
 
-def test_a_test_can_tell_which_rows_are_dropped(serve):
+def test_is_visible_tells_which_rows_are_dropped(serve):
     call = serve(drop_rows=0.5)
-    seen = {row.id for row in conversions(call) if can_be_seen(row, 0.5)}
+    seen = {row.id for row in conversions(call) if is_visible(row, 0.5)}
     assert {row["id"] for row in whole(call, ALL)} == seen
     assert [row["id"] for row in page(call, FLOWS)] == [
-        flow.id for flow in call.sandbox.account.flows if can_be_seen(flow, 0.5)
+        flow.id for flow in call.sandbox.account.flows if is_visible(flow, 0.5)
     ]
 
 
-def test_counts_leave_dropped_rows_out_and_those_that_are_never_served_in(serve):
+def test_counts_exclude_dropped_rows_and_include_unserved_ones(serve):
     call = serve(drop_rows=0.4, served_rows=10)
-    seen = [row for row in conversions(call) if can_be_seen(row, 0.4)]
+    seen = [row for row in conversions(call) if is_visible(row, 0.4)]
     kinds = Counter(row.conversion_type for row in seen)
     counts = call.data(f"{FLOW}/conversions")["data"]
     assert (counts["total_conversions"], counts["goal_conversions"]) == (len(seen), kinds["goal"])
@@ -82,10 +82,10 @@ def test_counts_leave_dropped_rows_out_and_those_that_are_never_served_in(serve)
 
 
 @pytest.mark.parametrize("path", WITH_TOTAL)
-def test_what_a_list_says_as_its_total(serve, path):
+def test_the_total_of_a_list(serve, path):
     call = serve()
     raw = call.data(path, limit=1, offset=0)["total"]
-    call.sandbox.knobs.drop_rows = 0.3
+    call.sandbox.options.drop_rows = 0.3
     seen = len(whole(call, path))
     shown = len(page(call, path, limit=20))
     expected = {
@@ -97,14 +97,14 @@ def test_what_a_list_says_as_its_total(serve, path):
         "page": shown,
     }
     for manner, total in expected.items():
-        call.sandbox.knobs.total = manner
+        call.sandbox.options.total = manner
         answer = call.data(path, limit=20, offset=0)
         assert answer.get("total") == total, manner
         assert ("total" in answer) is (manner != "missing")
 
 
 @pytest.mark.parametrize("manner", ["right", "missing"])
-def test_the_list_of_flows_has_no_total_whatever_the_knob_says(serve, manner):
+def test_the_flow_list_never_has_a_total(serve, manner):
     assert list(serve(total=manner).data(FLOWS)) == ["data"]
 
 
@@ -112,13 +112,13 @@ def test_the_list_of_flows_has_no_total_whatever_the_knob_says(serve, manner):
 def test_rows_beyond_those_served_are_past_the_end(serve, path):
     call = serve()
     before = call.data(path, limit=100, offset=0)
-    call.sandbox.knobs.served_rows = 4
+    call.sandbox.options.served_rows = 4
     assert page(call, path, limit=3) == page(call, path)[:3]
     assert page(call, path, offset=3) == page(call, path)[3:]
     assert len(page(call, path)) == 4
     assert page(call, path, offset=4) == []
     assert call.data(path, limit=100, offset=0).get("total") == before.get("total")
-    call.sandbox.knobs.past_end = "404"
+    call.sandbox.options.past_end = "404"
     assert call.get(path, limit=10, offset=4).status_code == 404
     assert call.get(path, limit=10, offset=3).status_code == 200
 
@@ -138,7 +138,7 @@ def test_a_page_past_the_end_is_a_validation_error_or_has_no_content(serve, path
     call = serve(past_end="400")
     answer = call.get(path, limit=10, offset=100_000)
     assert (answer.status_code, answer.json()["type"]) == (400, "validation_error")
-    call.sandbox.knobs.past_end = "204"
+    call.sandbox.options.past_end = "204"
     answer = call.get(path, limit=10, offset=100_000)
     assert (answer.status_code, answer.content) == (204, b"")
     assert call.get(path, limit=10, offset=0).status_code == 200
@@ -162,9 +162,9 @@ def test_the_order_of_conversions(serve, path):
     call = serve(order="oldest")
     days = {"filter": call.days(date(2026, 10, 1), DAY)}
     oldest = whole(call, path, **days)
-    call.sandbox.knobs.order = "start"
+    call.sandbox.options.order = "start"
     by_start = whole(call, path, **days)
-    call.sandbox.knobs.order = "newest"
+    call.sandbox.options.order = "newest"
     assert oldest == whole(call, path, **days)[::-1]
     starts = [(row["start_date"], row["conversion_date"]) for row in by_start]
     assert starts == sorted(starts, reverse=True)
@@ -188,7 +188,7 @@ def test_conversions_numbered_for_each_kind(serve):
         assert row["email"] == account_row.email
     one = call.rows(FILTERED, filter=call.days(DAY, DAY))
     assert [row for row in rows if row["conversion_date"][:10] == str(DAY)] == one
-    call.sandbox.knobs.ids_by_kind = False
+    call.sandbox.options.ids_by_kind = False
     assert {row["id"] for row in call.rows(ALL)} == {row.id for row in flow.conversions}
 
 
@@ -212,20 +212,20 @@ def test_an_endless_list(serve, path, order):
     call = serve(order=order)
     days = {"filter": call.days(date(2026, 10, 1), DAY)}
     rows = whole(call, path, **days)
-    call.sandbox.knobs.endless = True
+    call.sandbox.options.endless = True
     answer = call.data(path, limit=100, offset=len(rows) - 10, **days)
     assert "total" not in answer
     assert answer["items"][:10] == rows[-10:]
-    assert [row["id"] for row in answer["items"][10:]] == list(range(FIRST_MADE_UP, FIRST_MADE_UP + 90))
+    assert [row["id"] for row in answer["items"][10:]] == list(range(FIRST_GENERATED_ID, FIRST_GENERATED_ID + 90))
     assert {row["conversion_date"] for row in answer["items"][10:]} == {rows[-1]["conversion_date"]}
     far = call.data(path, limit=2, offset=1_000_000, **days)["items"]
-    assert [row["id"] for row in far] == [FIRST_MADE_UP + 1_000_000 - len(rows) + place for place in (0, 1)]
-    call.sandbox.knobs.page_cap, call.sandbox.knobs.ids_by_kind = 7, True
+    assert [row["id"] for row in far] == [FIRST_GENERATED_ID + 1_000_000 - len(rows) + place for place in (0, 1)]
+    call.sandbox.options.page_cap, call.sandbox.options.ids_by_kind = 7, True
     assert len(call.data(path, limit=100, offset=len(rows), **days)["items"]) == 7
     assert call.data(f"{FLOW}/conversions")["data"]["total_conversions"] == len(conversions(call))
 
 
-def test_an_endless_list_needs_a_row_to_go_on_from(serve):
+def test_an_empty_list_is_never_endless(serve):
     call = serve(endless=True)
     assert call.data(f"/autoresponders/{example.EMPTY_FLOW}/conversions/list/all", limit=9, offset=0)["items"] == []
     assert call.data(CONTACTS, limit=9, offset=100_000)["data"] == []
@@ -235,7 +235,7 @@ def test_an_endless_list_needs_a_row_to_go_on_from(serve):
 def test_goals_may_be_filtered_by_another_date(serve, goals_by):
     others_by = {"start_date": "conversion_date", "conversion_date": "start_date"}[goals_by]
     call = serve(Account.with_journeys(2_000, until=NOW, every=timedelta(minutes=20), journey_days=9))
-    call.sandbox.knobs.filter_by, call.sandbox.knobs.filter_goals_by = others_by, goals_by
+    call.sandbox.options.filter_by, call.sandbox.options.filter_goals_by = others_by, goals_by
     days = {"filter": call.days(DAY, DAY)}
     wanted = {
         kind: {row.id for row in conversions(call) if row.conversion_type == kind and getattr(row, by).date() == DAY}
@@ -248,13 +248,13 @@ def test_goals_may_be_filtered_by_another_date(serve, goals_by):
     counts = call.data(f"{FLOW}/conversions/group-stat-filtered", **days)["data"]
     assert counts["goal_conversions"] == len(wanted["goal"]) > 0
     assert counts["maintrigger_conversions"] == len(wanted["maintrigger"]) > 0
-    call.sandbox.knobs.filter_goals_by = ""
+    call.sandbox.options.filter_goals_by = ""
     both = {row.id for row in conversions(call) if getattr(row, others_by).date() == DAY}
     assert {row["id"] for row in call.rows(FILTERED, **days)} == both != wanted["goal"] | wanted["maintrigger"]
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "start"])
-def test_a_list_grows_and_shrinks_under_all_knobs_at_once(serve, order):
+def test_a_list_changes_under_many_options_at_once(serve, order):
     call = serve(
         order=order, ids_by_kind=True, drop_rows=0.3, page_cap=9, filter_goals_by="start_date",
         grow_every=2, grow_rows=2, remove_rows=1,
@@ -267,7 +267,7 @@ def test_a_list_grows_and_shrinks_under_all_knobs_at_once(serve, order):
         known = {(row.conversion_type, flow.printed_id(row, by_kind=True)): row for row in flow.conversions}
         listed = [known[row["conversion_type"], row["id"]] for row in answer["items"]]
         assert len(listed) <= 9
-        assert all(can_be_seen(row, 0.3) for row in listed)
+        assert all(is_visible(row, 0.3) for row in listed)
         counts = call.data(f"{FLOW}/conversions/group-stat-filtered", **days)["data"]
         assert counts["total_conversions"] == answer["total"]
     assert len(flow.conversions) == before + 4

@@ -1,4 +1,4 @@
-"""Statistics, contact lists and conversion lists of the generated account tell one story, told over HTTP."""
+"""Statistics, contact lists and conversion lists of the generated account are consistent, as read over HTTP."""
 
 from collections import Counter
 from datetime import date, timedelta
@@ -14,7 +14,7 @@ FIRST, LAST = date(2026, 6, 1), date(2026, 11, 21)
 
 
 def spans(days):
-    """Neighbouring spans of so many days from before the account's first day to after its last."""
+    """Return adjacent spans of this many days, from before the account's first day to after its last."""
     first = FIRST
     while first <= LAST:
         yield first, first + timedelta(days=days - 1)
@@ -67,8 +67,8 @@ def test_contact_lists_are_as_long_as_the_statistics_say(call, flow_id):
             assert sum(r["is_redirected"] for r in listed) == row["clicked"]
 
 
-def test_days_are_cut_at_utc_midnight(call):
-    """Counted here from the rows' own dates, for each of the last 40 days."""
+def test_days_begin_at_utc_midnight(call):
+    """Compare the statistics of each of the last 40 days with the dates in the lists."""
     opened = Counter(row["open_date"][:10] for row in contacts(call, "email", example.EMAIL) if row["open_date"])
     started = Counter(row["execution_date"][:10] for row in contacts(call, "maintrigger", example.START))
     converted = Counter(
@@ -88,7 +88,7 @@ def test_days_are_cut_at_utc_midnight(call):
 
 
 @pytest.mark.parametrize("flow_id", FLOWS)
-def test_a_flow_and_its_conversions_agree(call, flow_id):
+def test_flow_details_match_the_conversions(call, flow_id):
     flow = call.data(f"/autoresponders/{flow_id}")
     rows = elements_of(call, flow_id)
     summary = call.data(f"/autoresponders/{flow_id}/conversions")["data"]
@@ -116,7 +116,7 @@ def test_a_flow_and_its_conversions_agree(call, flow_id):
 
 
 @pytest.mark.parametrize("kind", ["all", "maintrigger", "goals", f"goal/{example.PAID}"])
-def test_filtered_lists_tile_the_plain_ones(call, kind):
+def test_filtered_lists_of_adjacent_spans_make_up_the_whole_list(call, kind):
     base = f"/autoresponders/{example.MAIN_FLOW}/conversions/list"
     tiles = [
         row for span in spans(9) for row in call.rows(f"{base}/{kind}/group-stat-filtered", filter=call.days(*span))
