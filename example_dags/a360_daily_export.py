@@ -26,7 +26,8 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     params=DAYS,
-    default_args={"retries": 3},
+    # A pool of few slots keeps tasks that run at once within the account's limit of requests: see the README.
+    default_args={"retries": 3, "pool": os.environ.get("A360_POOL", "default_pool")},
     tags=["a360"],
 ):
     A360ExportElementStatsOperator(

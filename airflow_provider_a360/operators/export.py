@@ -181,7 +181,7 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     :param last_day: the last UTC day. Included.
     :param lookback_days: export so many days up to the run's last one, for conversions that come in late.
     :param personal_data: "keep", "hash" (keyed with the connection's `personal_data_secret`) or "drop" addresses and
-        phone numbers.
+        phone numbers. A template that renders to nothing is an error, as "keep" would export them.
     :param a360_conn_id: the connection.
     """
 
@@ -234,12 +234,14 @@ class A360ExportConversionsOperator(_A360ExportOperator):
     def _treatment(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import treatment  # noqa: PLC0415
 
-        return treatment(rendered.given(self.personal_data, "keep"), hook.personal_data_secret)
+        if (chosen := rendered.given(self.personal_data)) is None:
+            raise A360ConfigError("personal_data is empty: say keep, hash or drop.")
+        return treatment(chosen, hook.personal_data_secret)
 
     def _key(self, hook: A360Hook) -> str:
         from airflow_provider_a360.export.personal import fingerprint  # noqa: PLC0415
 
-        return fingerprint(hook.personal_data_secret) if self.personal_data == "hash" else ""
+        return fingerprint(hook.personal_data_secret) if rendered.given(self.personal_data) == "hash" else ""
 
 
 class A360ExportElementStatsOperator(_A360ExportOperator):

@@ -101,8 +101,9 @@ def _why_none(context: Mapping[str, Any]) -> str:
         )
     dag_id = getattr(context["dag_run"], "dag_id", "DAG_ID")
     return (
-        "The run has no data interval: it was started by hand, by an asset or through the API. For the days of the "
-        f"timetable's last interval, type `airflow dags trigger {dag_id} --logical-date $(date -u +%FT%T)`. "
+        "The run has no data interval: it was started by an asset, or by hand or through the API without a logical "
+        "date. For the days of the timetable's last interval, type "
+        f"`airflow dags trigger {dag_id} --logical-date $(date -u +%FT%T)`. "
         f"For other days, where they are params as in the example DAGs, type `airflow dags trigger {dag_id} --conf "
         """'{"first_day": "2026-11-20", "last_day": "2026-11-20"}'`."""
     )

@@ -205,12 +205,20 @@ def test_a_rendered_none_is_an_error_that_names_the_parameter(run, tmp_path, nam
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_an_optional_parameter_that_renders_to_nothing_is_not_given(run, tmp_path, nothing):
-    names = ("first_day", "last_day", "lookback_days", "kind", "goal_id", "file_format", "personal_data")
+    names = ("first_day", "last_day", "lookback_days", "kind", "goal_id", "file_format")
     done = run(
         conversions(tmp_path, **dict.fromkeys((*names, "a360_conn_id"), "{{ params.nothing }}")),
         params={"nothing": nothing},
     )
     assert [file["day"] for file in done.only.returned["files"]] == [str(DAY)]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_personal_data_that_renders_to_nothing_exports_no_address(run, tmp_path, nothing):
+    done = run(conversions(tmp_path, personal_data="{{ params.nothing }}"), params={"nothing": nothing})
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    assert "personal_data is empty: say keep, hash or drop." in done.log
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_word_that_is_no_choice_is_an_import_error(airflow, tmp_path):
