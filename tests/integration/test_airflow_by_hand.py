@@ -45,12 +45,22 @@ FAILING = f"""
     A360ExportElementStatsOperator(task_id="forbidden", flow_ids="all", a360_conn_id="tariff", **days)
     A360FlowQueueSensor(task_id="waiting", flow_id={MAIN_FLOW}, a360_conn_id="wrong")
     A360ExportConversionsOperator(task_id="unknown", flow_ids=99, **days)
+    A360ExportConversionsOperator(task_id="digits", flow_ids="9" * 5000, **days)
+    A360ExportConversionsOperator(task_id="ancient", flow_ids="all", **days | {{"first_day": "0001-01-01"}})
+    A360ExportElementStatsOperator(task_id="lookback", flow_ids="all", destination="/nowhere", lookback_days=10**9)
+    A360ExportConversionsOperator(
+        task_id="unwritable", flow_ids={MAIN_FLOW}, retries=0, **days | {{"destination": "/proc/a360"}}
+    )
 """
 LINES = {
     "refused": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
     "forbidden": r"Connection tariff: GET /a360/\S+: 403 Not in your tariff.*tariff includes Automation 360",
     "waiting": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
     "unknown": r"Flow 99 does not exist in this account\. `airflow a360 flows` lists",
+    "digits": r"flow_ids is '9{59}…; it must be an id of the service",
+    "ancient": r"first_day is '0001-01-01'; it must be a day from 2000-01-01 to 2999-12-31",
+    "lookback": r"lookback_days is 1000000000: the days to export would begin before 2000-01-01",
+    "unwritable": r"Could not write file:///proc/a360/.*: FileNotFoundError.*See that it may be written",
 }
 ALIAS = """
 import pendulum
@@ -136,7 +146,8 @@ def one_error(lines):
     """The one message that a log shows as an error: no second one, and no cause with a traceback of its own."""
     (error,) = [line for line in lines if line["level"] in ("error", "critical")]
     (shown,) = error["error_detail"]
-    assert shown["exc_type"] == "AirflowFailException"
+    frames = [frame["filename"] for frame in shown["frames"]]
+    assert [name for name in frames if re.search(r"airflow_provider_a360/(api|export)/", name)] == []
     return shown["exc_value"]
 
 
