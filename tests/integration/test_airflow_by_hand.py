@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,7 +119,10 @@ def ran(homes, home, lake, sandboxes):
         for name, body in CALLS.items():
             rest.ask(f"/dags/{EXAMPLE}/dagRuns", "POST", {"dag_run_id": name, **body})
         airflow.until(lambda: airflow.ended(EXAMPLE, 1 + len(TYPED) + len(CALLS)))
-        airflow.until(lambda: all(airflow.ended(dag, 1) for dag in ("failing", "aliased", "on_alias")))
+        airflow.until(lambda: airflow.ended("failing", 1) and airflow.ended("aliased", 1))
+        # Where the alias got no event, only its own test fails.
+        with suppress(AssertionError):
+            airflow.until(lambda: airflow.ended("on_alias", 1), 120)
     return airflow
 
 
