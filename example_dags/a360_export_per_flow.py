@@ -50,4 +50,6 @@ with DAG(
         # Some conversions arrive late, so a scheduled run exports the last three days again.
         lookback_days="{{ none if params.first_day else 3 }}",
         max_active_tis_per_dag=2,
+        # All DAGs that ask the account may share a pool: see the README.
+        pool=os.environ.get("A360_POOL", "default_pool"),
     ).expand(flow_ids=active_flows())

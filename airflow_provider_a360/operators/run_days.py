@@ -107,8 +107,9 @@ def _why_none(context: Mapping[str, Any]) -> str:
         )
     dag_id = getattr(context["dag_run"], "dag_id", "DAG_ID")
     return (
-        "The run has no data interval: it was started by hand, by an asset or through the API. To export the "
-        f"timetable's last interval, run `airflow dags trigger {dag_id} --logical-date $(date -u +%FT%T)`. "
+        "The run has no data interval: it was started by an asset, or without a logical date by hand or through the "
+        f"API. To export the timetable's last interval, run `airflow dags trigger {dag_id} "
+        "--logical-date $(date -u +%FT%T)`. "
         "To export other days, if the DAG has them as params like the example DAGs, run "
         f"`airflow dags trigger {dag_id} --conf "
         """'{"first_day": "2026-11-20", "last_day": "2026-11-20"}'`."""

@@ -205,12 +205,20 @@ def test_a_rendered_none_is_an_error_that_names_the_parameter(run, tmp_path, nam
 
 @pytest.mark.parametrize("nothing", [None, ""])
 def test_an_optional_parameter_that_renders_to_nothing_is_not_given(run, tmp_path, nothing):
-    names = ("first_day", "last_day", "lookback_days", "kind", "goal_id", "file_format", "personal_data")
+    names = ("first_day", "last_day", "lookback_days", "kind", "goal_id", "file_format")
     done = run(
         conversions(tmp_path, **dict.fromkeys((*names, "a360_conn_id"), "{{ params.nothing }}")),
         params={"nothing": nothing},
     )
     assert [file["day"] for file in done.only.returned["files"]] == [str(DAY)]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_personal_data_that_renders_to_nothing_exports_no_address(run, tmp_path, nothing):
+    done = run(conversions(tmp_path, personal_data="{{ params.nothing }}"), params={"nothing": nothing})
+    assert (done.only.state, done.only.tries) == ("failed", 1)
+    assert "personal_data is empty: say keep, hash or drop." in done.log
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_word_that_is_no_choice_is_an_import_error(airflow, tmp_path):
@@ -295,6 +303,15 @@ def test_what_a_retry_cannot_mend_fails_at_once_and_names_the_remedy(
     for remedy in remedies:
         assert remedy in done.log
     assert not list(tmp_path.iterdir())
+
+
+def test_refusals_beyond_the_limit_are_one_line_in_the_tasks_log(airflow, serve, tmp_path):
+    sandbox = serve(share_429=0.7)
+    done = airflow.test(element_stats(tmp_path, flow_ids=MAIN_FLOW), a360=connection(sandbox))
+    assert (done.only.state, done.only.tries) == ("success", 1)
+    assert len([seen for seen in sandbox.requests if seen.status == 429]) > 5
+    assert done.log.count("beyond the account's limit (429)") in (1, 2)
+    assert "Trying again in" not in done.log
 
 
 def test_passing_failures_are_tried_again_within_the_task(airflow, serve, tmp_path):

@@ -9,20 +9,22 @@ import pytest
 from airflow_harness import NOW, ROOT, connection
 
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
+from airflow_provider_a360.sandbox.shapes import flow_detail
 
 RUN = """
 import json, os
 from datetime import datetime
+from unittest.mock import patch
 from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow_provider_a360.airflow_compat import dag_bag
 
-os.environ.update({env!r})
-dag = dag_bag({path!r}).dags[{name!r}]
-for task in dag.tasks:
-    if hasattr(task, "poke_interval"):
-        task.poke_interval = 0.1
-run = dag.test(logical_date=datetime.fromisoformat({at!r}))
+with patch.dict(os.environ, {env!r}):
+    dag = dag_bag({path!r}).dags[{name!r}]
+    for task in dag.tasks:
+        if hasattr(task, "poke_interval"):
+            task.poke_interval = 0.1
+    run = dag.test(logical_date=datetime.fromisoformat({at!r}))
 with create_session() as session:
     found = session.query(XComModel).filter_by(dag_id=dag.dag_id, run_id=run.run_id, key="return_value").all()
     returned = [[row.task_id, row.value] for row in found]
@@ -35,10 +37,10 @@ print(json.dumps([str(run.state), returned]))
 def run_example(home, airflow, sandbox, tmp_path):
     """Runs an example as it stands, for 11 November; what its tasks returned, by task."""
 
-    def run(name, account=sandbox):
+    def run(name, account=sandbox, **env):
         path = home.folder / "dags" / f"{name}.py"
         shutil.copy(ROOT / "example_dags" / f"{name}.py", path)
-        env = {"AIRFLOW_CONN_A360_DEFAULT": connection(account), "A360_DESTINATION": str(tmp_path)}
+        env = {"AIRFLOW_CONN_A360_DEFAULT": connection(account), **(env or {"A360_DESTINATION": str(tmp_path)})}
         state, returned = airflow.evaluate(
             RUN.format(env=env, path=str(path), name=name, at="2026-11-12T06:00:00+00:00")
         )
@@ -60,6 +62,26 @@ def test_the_daily_export_leaves_a_file_of_each_dataset_for_the_day(run_example,
         "element_stats/dt=2026-11-11/all.jsonl",
     ]
     assert manifests["conversions"]["flows"] == sorted(flow.id for flow in sandbox.account.flows)
+
+
+def test_without_a_destination_of_its_own_an_example_writes_below_the_users_home(run_example, tmp_path):
+    manifests = dict(run_example("a360_daily_export", HOME=str(tmp_path)))
+    uris = [file["uri"] for manifest in manifests.values() for file in manifest["files"]]
+    assert sorted(uris) == [
+        f"file://{tmp_path}/a360/conversions/dt=2026-11-11/all.csv",
+        f"file://{tmp_path}/a360/element_stats/dt=2026-11-11/all.jsonl",
+    ]
+    assert all(Path(uri.removeprefix("file://")).is_file() for uri in uris)
+
+
+def test_the_sensor_waits_for_each_flow_as_the_readme_maps_it(airflow, serve):
+    (mapped,) = re.findall(r"^A360FlowQueueSensor\.partial.+$", README, re.MULTILINE)
+    sandbox = serve()
+    for flow in sandbox.account.flows:
+        drained = {**flow_detail(flow), "in_queue": 0}
+        sandbox.answer_next(f"/a360/autoresponders/{flow.id}", body=drained, times=99)
+    done = airflow.test(mapped.replace("settle_polls=2", "settle_polls=2, poke_interval=0.1"), a360=connection(sandbox))
+    assert [(task.state, task.returned["in_queue"]) for task in done.tasks] == [("success", 0)] * 2
 
 
 def test_the_export_waits_for_the_queue(run_example, serve, tmp_path):

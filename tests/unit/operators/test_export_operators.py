@@ -155,11 +155,19 @@ def test_a_template_is_checked_when_it_is_rendered(run, operator, name, word, kn
 @pytest.mark.parametrize("nothing", [None, "", " ", "None", "null"])
 @pytest.mark.parametrize("operator", BOTH)
 def test_each_optional_parameter_that_renders_to_nothing_is_not_given(run, operator, nothing):
-    required = {"flow_ids", "destination"}
+    required = {"flow_ids", "destination", "personal_data"}
     optional = [name for name in operator.template_fields if name not in required]
     assert {"first_day", "last_day", "lookback_days", "file_format", "a360_conn_id"} < set(optional)
     manifest = run(operator, rendered=dict.fromkeys(optional, nothing))
     assert files(manifest) == files(run(operator))
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", "None", "null"])
+def test_personal_data_that_renders_to_nothing_exports_no_address(run, tmp_path, nothing):
+    with pytest.raises(AirflowFailException, match=r"^personal_data is empty: say keep, hash or drop"):
+        run(A360ExportConversionsOperator, rendered={"personal_data": nothing}, personal_data="{{ params.people }}")
+    assert run.requests() == []
+    assert not (tmp_path / "lake").exists()
 
 
 @pytest.mark.parametrize("operator", BOTH)
@@ -268,6 +276,9 @@ def test_a_retry_with_another_key_exports_all_anew(run, tmp_path):
     assert not hashes() & first
     assert attempt(one)
     assert hashes() == first
+    # However a template renders the word.
+    assert attempt(one, " hash ")
+    assert attempt(other, " hash ")
     # Where nothing is hashed, the key makes no difference.
     assert attempt(one, "drop")
     assert attempt(other, "drop") == 0
