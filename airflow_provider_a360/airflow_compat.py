@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,12 @@ def task_state_store(context: Context) -> Any | None:
     if store is None and "ti" in context and context["ti"].try_number > 1:
         log.info("Airflow keeps nothing from one try to the next before version 3.3: this try starts anew.")
     return store
+
+
+# Until 3.3, whose context holds the key. 3.2 has it on the run only, 3.1 has no partitions.
+def partition_key(context: Mapping[str, Any]) -> str | None:
+    """Return the key of a partitioned run."""
+    return context.get("partition_key") or getattr(context["dag_run"], "partition_key", None)
 
 
 # Until 3.3, where the task state store keeps a rescheduled sensor's counts from one poke to the next.

@@ -8,13 +8,14 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 
 _REMEDIES = (
     'Give the DAG a timetable with an interval, such as schedule=CronDataIntervalTimetable("0 6 * * *", '
-    'timezone="UTC") or CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) for the days before '
+    'timezone="UTC") or, since Airflow 3.2, CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) for the days before '
     "the run; or give first_day and last_day."
 )
 
@@ -86,7 +87,7 @@ def _of_partition(context: Mapping[str, Any]) -> Days | None:
     """The day of a partitioned run: its date, or its key where that is one."""
     if (at := context.get("partition_date")) is not None:
         return Days(_midnight(at), _midnight(at))
-    key = context.get("partition_key")
+    key = airflow_compat.partition_key(context)
     if key is None:
         return None
     day = arguments.day(key, "The run's partition key")
