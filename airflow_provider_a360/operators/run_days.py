@@ -15,8 +15,8 @@ from airflow_provider_a360.api.errors import A360ConfigError
 
 _REMEDIES = (
     'Give the DAG a timetable with an interval, such as schedule=CronDataIntervalTimetable("0 6 * * *", '
-    'timezone="UTC") or, since Airflow 3.2, CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) for the days before '
-    "the run; or give first_day and last_day."
+    'timezone="UTC") or, since Airflow 3.2, CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) '
+    "for the days before the run; or give first_day and last_day."
 )
 
 
