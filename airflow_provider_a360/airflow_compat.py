@@ -56,6 +56,15 @@ def poll(
     return counts
 
 
+# Until 3.2.2. What is said from any other thread may take another's answer, and that ends the triggerer.
+async def mask_secret(secret: str) -> None:
+    """Mask a secret in the logs of triggers."""
+    from airflow.providers.common.compat.sdk import mask_secret as mask  # noqa: PLC0415
+    from asgiref.sync import sync_to_async  # noqa: PLC0415
+
+    await sync_to_async(mask)(secret)
+
+
 # Until 3.2.
 def dag_bag(file: Path) -> Any:
     """The DAGs of a file."""

@@ -6,21 +6,23 @@ import asyncio
 import contextvars
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import mask_secret
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError, of_connection
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.a360 import settings_of
+
+T = TypeVar("T")
 
 
 class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,14 +103,18 @@ class _Polls:
     """
 
     def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        def read_again() -> Settings:
-            return asyncio.run_coroutine_threadsafe(_settings(conn_id), loop).result(POLL_DEADLINE)
+        def in_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(POLL_DEADLINE)
 
         # As many as may ask at once. The account's limit is far below what they carry.
         self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
         # Made in a thread too: it reads certificates, which would hold the loop.
         self._client = self._threads.submit(
-            A360Client, settings, deadline=POLL_DEADLINE, read_again=read_again, announce=mask_secret
+            A360Client,
+            settings,
+            deadline=POLL_DEADLINE,
+            read_again=lambda: in_loop(_settings(conn_id)),
+            announce=lambda token: in_loop(airflow_compat.mask_secret(token)),
         )
 
     async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:
