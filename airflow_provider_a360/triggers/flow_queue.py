@@ -45,6 +45,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         anew doesn't wait longer.
     :param settle_polls: how many polls in a row must show 0.
     :param fail_if_paused: whether a paused flow with contacts in its queue ends the wait.
+    :param paused: polls in a row that have shown one before, so that it isn't said again at once.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         deadline: float,
         settle_polls: int = 1,
         fail_if_paused: bool = False,
+        paused: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.a360_conn_id = a360_conn_id
@@ -64,10 +66,11 @@ class A360FlowQueueTrigger(BaseTrigger):
         self.deadline = deadline
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
+        self.paused = paused
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """What the triggerer rebuilds it from: ids and numbers, no secret."""
-        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused")
+        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused", "paused")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -75,7 +78,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> QueueEvent:
-        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
+        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, paused=self.paused)
         try:
             # A poll may wait long for a thread of an account that doesn't answer.
             async with asyncio.timeout(max(0.0, self.deadline - time.time()) + POLL_DEADLINE) as most:
