@@ -84,7 +84,9 @@ def ran(homes, home, account, lake, said):
     home.run("airflow", "dags", "reserialize")
     ends = {"a360_report": 1}
     if HAS_PARTITIONS:
-        span = ("--from-date", f"{DAYS[0]}T00:00:00", "--to-date", f"{DAYS[-1]}T23:00:00")
+        # Before 3.3, the days of a backfill are those of its runs, each a day after its partition.
+        first, last = (day + timedelta(days=AIRFLOW < (3, 3)) for day in (DAYS[0], DAYS[-1]))
+        span = ("--from-date", f"{first}T00:00:00", "--to-date", f"{last}T23:00:00")
         home.run("airflow", "backfill", "create", "--dag-id", "partitioned", *span)
         ends |= {"partitioned": len(DAYS) + 1, "downstream": len(DAYS) + 1}
     env = {
