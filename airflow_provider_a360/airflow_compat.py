@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,15 @@ def task_state_store(context: Context) -> Any | None:
     if store is None and "ti" in context and context["ti"].try_number > 1:
         log.info("This retry exports all days again: resuming needs the task state store of Airflow 3.3 or later.")
     return store
+
+
+# Until 3.3, whose context holds the key. In 3.2 only the run has it, and 3.1 has no partitions.
+def partition_key(context: Mapping[str, Any]) -> str | None:
+    """Return the key of a partitioned run, else None.
+
+    :param context: the task's context.
+    """
+    return context.get("partition_key") or getattr(context["dag_run"], "partition_key", None)
 
 
 # Until 3.3, where the task state store keeps a rescheduled sensor's counts from one poke to the next.
@@ -51,6 +61,19 @@ def poll(
         time.sleep(sensor.poke_interval)
         counts = watch.poll(client)
     return counts
+
+
+# Until 3.2.2, where a message from another thread to Airflow's supervisor may receive the response to a different
+# message. The triggerer then stops ("Response read out of order", apache/airflow#64620).
+async def mask_secret(secret: str) -> None:
+    """Mask a secret in the logs of triggers. Call this in the triggerer's event loop.
+
+    :param secret: the secret.
+    """
+    from airflow.providers.common.compat.sdk import mask_secret as mask  # noqa: PLC0415
+    from asgiref.sync import sync_to_async  # noqa: PLC0415
+
+    await sync_to_async(mask)(secret)
 
 
 # Until 3.2.

@@ -1,8 +1,9 @@
 """The package on every Airflow with every Python.
 
 For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
-nothing conflicts and that Airflow knows the provider and its commands. Then, on all pairs, install the group `dev` and
-run the tests that start no Airflow. Last, on one Python of each Airflow, run those that do, which take longest.
+nothing conflicts and that Airflow knows the provider and its commands; then install the group `dev` and run the tests
+that start no Airflow. As many pairs at a time as there are processors. Last, one after the other, on one Python of each
+Airflow, run those that do, which take longest.
 A pair that fails a step takes no further one; the others go on. Prints each step's outcome when it ends, then a table
 and what was skipped, and fails unless all steps have passed. A Python that this machine doesn't have is a failure too.
 """
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,11 +161,14 @@ def main() -> None:
         for airflow, python in itertools.product(given.airflow, given.python)
     ]
     installed, tested, integrated = STEPS
-    for pair in pairs:
+
+    def quick(pair: Pair) -> None:
         pair.folder.mkdir()
         pair.take(installed, pair.install, package)
-    for pair in pairs:
         pair.take(tested, pair.test, package, given.tests)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(quick, pairs))
     for pair in pairs:
         if pair.python == given.python[0] and not given.no_integration:
             pair.take(integrated, pair.test, package, INTEGRATION)

@@ -33,17 +33,18 @@ def make_client(
     *,
     deadline: float = CALL_DEADLINE,
     reload_settings: Callable[[], Settings] | None = None,
+    on_new_token: Callable[[str], object] = mask_secret,
 ) -> A360Client:
-    """Return a client whose access tokens Airflow masks in logs.
-
-    Airflow masks the connection's own fields; the access token that the client fetches must be registered.
+    """Return a client for a connection's settings.
 
     :param settings: what the connection says.
     :param deadline: seconds after which a call that still fails is given up.
     :param reload_settings: reads the connection again after a 401.
+    :param on_new_token: gets each access token before it is used. Airflow masks the connection's own fields in logs;
+        the access token must be registered.
     :raises A360ConfigError: if the proxy of the environment isn't a URL or its certificate bundle doesn't exist.
     """
-    return A360Client(settings, deadline=deadline, reload_settings=reload_settings, on_new_token=mask_secret)
+    return A360Client(settings, deadline=deadline, reload_settings=reload_settings, on_new_token=on_new_token)
 
 
 def settings_of(connection: Connection) -> Settings:

@@ -8,14 +8,15 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
 
 _REMEDIES = (
     'Use a timetable with intervals, such as schedule=CronDataIntervalTimetable("0 6 * * *", timezone="UTC") or '
-    "CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) to export the days before the run; or "
-    "set first_day and last_day."
+    "(since Airflow 3.2) CronPartitionTimetable(…, run_offset=-1); or set lookback_days=1 (or more) to export the days "
+    "before the run; or set first_day and last_day."
 )
 
 
@@ -91,7 +92,7 @@ def _of_partition(context: Mapping[str, Any]) -> Days | None:
     """Return the day of a partitioned run: its date, or its key if the key is a date."""
     if (at := context.get("partition_date")) is not None:
         return Days(_utc_day(at), _utc_day(at))
-    key = context.get("partition_key")
+    key = airflow_compat.partition_key(context)
     if key is None:
         return None
     day = arguments.day(key, "The run's partition key")

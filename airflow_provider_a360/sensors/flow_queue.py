@@ -148,6 +148,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
                 deadline=deadline,
                 settle_polls=self._watch.settle_polls,
                 fail_if_paused=self._watch.fail_if_paused,
+                paused=self._watch.paused,
             )
             timeout = timedelta(seconds=self.timeout) + _GRACE
             self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)

@@ -6,20 +6,22 @@ import asyncio
 import contextvars
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError, of_connection
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.connection import make_client, settings_of
+
+T = TypeVar("T")
 
 
 class QueueEvent(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +45,8 @@ class A360FlowQueueTrigger(BaseTrigger):
         triggerer doesn't wait longer.
     :param settle_polls: number of consecutive polls that must show an empty queue.
     :param fail_if_paused: fail if the flow is paused while contacts are in its queue.
+    :param paused: number of consecutive earlier polls that found the flow paused, so that the warning isn't repeated at
+        once.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         deadline: float,
         settle_polls: int = 1,
         fail_if_paused: bool = False,
+        paused: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.a360_conn_id = a360_conn_id
@@ -62,10 +67,11 @@ class A360FlowQueueTrigger(BaseTrigger):
         self.deadline = deadline
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
+        self.paused = paused
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's path and parameters, which Airflow stores: IDs and numbers, no secrets."""
-        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused")
+        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused", "paused")
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -73,7 +79,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> QueueEvent:
-        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused)
+        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, paused=self.paused)
         try:
             # A poll may wait for a free thread while the account's server doesn't answer.
             async with asyncio.timeout(max(0.0, self.deadline - time.time()) + POLL_DEADLINE) as most:
@@ -103,14 +109,18 @@ class _Polls:
     """
 
     def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        def reload_settings() -> Settings:
-            return asyncio.run_coroutine_threadsafe(_settings(conn_id), loop).result(POLL_DEADLINE)
+        def in_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(POLL_DEADLINE)
 
         # One thread per concurrent request. The account's rate limit is far below what they can send.
         self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
         # Created in a thread because it reads certificates from disk, which would block the loop.
         self._client = self._threads.submit(
-            make_client, settings, deadline=POLL_DEADLINE, reload_settings=reload_settings
+            make_client,
+            settings,
+            deadline=POLL_DEADLINE,
+            reload_settings=lambda: in_loop(_settings(conn_id)),
+            on_new_token=lambda token: in_loop(airflow_compat.mask_secret(token)),
         )
 
     async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:

@@ -111,7 +111,8 @@ def all_run(home: Home, lake: Path, sandboxes: Sandboxes) -> Iterator[Scheduled]
     backfills.create("exports")
     backfills.create("refused")
     with airflow:
-        airflow.until(lambda: airflow.ended("waits", 1) and backfills.ended(airflow))
+        # A hundred processes of tasks: minutes of work, and more of it where others work too.
+        airflow.until(lambda: airflow.ended("waits", 1) and backfills.ended(airflow), 1200)
         # The scheduler looks every half minute whether a backfill is complete; until then there can't be another.
         airflow.until(lambda: not airflow.query("SELECT id FROM backfill WHERE completed_at IS NULL"))
     yield Scheduled(airflow, asked, backfills)

@@ -45,6 +45,6 @@ def test_a_triggers_row_holds_ids_and_numbers_and_no_secret(scheduled, sandboxes
     assert rows
     for classpath, kwargs in rows:
         assert classpath == "airflow_provider_a360.triggers.flow_queue.A360FlowQueueTrigger"
-        names = {"a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused"}
+        names = {"a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused", "paused"}
         assert all(name in kwargs for name in names)
         assert not [secret for secret in sandboxes.secrets if secret in kwargs]

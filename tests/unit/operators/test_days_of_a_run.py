@@ -128,6 +128,8 @@ def test_days_out_of_all_bounds_are_refused(given, named):
         (run(partition_key="2026-11-20T00:00:00", partition_date=at("2026-11-20")), days("2026-11-20")),
         (run(partition_key="2026-11-20T00:00:00", partition_date=None), days("2026-11-20")),
         (run(partition_key="2026-11-20"), days("2026-11-20")),
+        # As in Airflow 3.2.
+        ({"dag_run": SimpleNamespace(partition_key="2026-11-20T00:00:00")}, days("2026-11-20")),
         (run(partition_key="eu", partition_date=at("2026-11-20T06:00")), days("2026-11-20")),
         (run(partition_date=at("2026-11-20", KYIV)), days("2026-11-19")),
         (run(at("2026-11-21"), at("2026-11-21"), partition_date=at("2026-11-18")), days("2026-11-18")),

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from airflow.sdk.execution_time import task_runner
+from asgiref.sync import async_to_sync
 
 from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.account import Account
@@ -227,3 +229,27 @@ def test_triggers_of_a_connection_share_threads_and_a_client_for_as_long_as_ther
         thread.join(5)
     assert len(polls()) == len(threads()) == 0
     assert len([seen for seen in sandbox.requests if seen.path.startswith("/oauth")]) == 1
+
+
+def test_airflow_is_told_of_a_token_in_its_own_loop(monkeypatch, sandbox, connect):
+    """What another loop says takes the answers of Airflow before 3.2.2, and its triggerer ends."""
+    told = []
+
+    class Comms:
+        async def asend(self, message):
+            told.append((str(getattr(message, "value", "")), asyncio.get_running_loop()))
+
+        def send(self, message):
+            return async_to_sync(self.asend)(message)
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Comms(), raising=False)
+    connect("ours", sandbox)
+
+    async def check():
+        async with running(trigger()):
+            await polled(sandbox)
+        return asyncio.get_running_loop()
+
+    loop = asyncio.run(check())
+    tokens_told = [where for value, where in told if value in sandbox._tokens._uses]
+    assert tokens_told == [loop]
