@@ -305,7 +305,7 @@ class Bench:
         expected = count * (seconds // interval)
         polls = {name: said["polls"][url] for name, url in urls.items()}
         figures = ", ".join(
-            f"{name} {one['answered']} of {expected}, one flow {one['longest_gap']:.1f} s without"
+            f"{name} {one['answered']} of {expected}, at most {one['longest_gap']:.1f} s apart"
             for name, one in polls.items()
         )
         of_live = polls["live"]

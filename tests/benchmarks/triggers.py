@@ -1,11 +1,10 @@
 """Deferred sensors in one event loop: `triggers.py COUNT POLL_INTERVAL SECONDS CONNECTION…`, so many of each.
 
-Says for each base URL how many polls were answered, and how long a flow had to do without an answer at most, from the
-start to the end. Says how long the loop was held at most, by a heartbeat each 2 ms, after how many seconds, and how
-much CPU time the loop's thread and the whole process took meanwhile: far less than the hold, and another process had
-the machine. The triggers start as a triggerer starts them, each in a turn of the loop, in a process that has imported
-what a triggerer's has. That is kept from the garbage collector: one walk over it alone holds any triggerer for 0.1 s
-and more.
+Says for each base URL how many polls were answered, and how long a flow had to do without another answer at most. Says
+how long the loop was held at most, by a heartbeat each 2 ms, after how many seconds, and how much CPU time the loop's
+thread and the whole process took meanwhile: far less than the hold, and another process had the machine. The triggers
+start as a triggerer starts them, each in a turn of the loop, in a process that has imported what a triggerer's has.
+That is kept from the garbage collector: one walk over it alone holds any triggerer for 0.1 s and more.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from itertools import pairwise
 from typing import NamedTuple
 
 import airflow.jobs.triggerer_job_runner  # noqa: F401  # a triggerer's process is forked from one that has it
@@ -63,7 +63,8 @@ async def heartbeat(holds: list[Hold]) -> None:
 
 
 def longest_gap(times: list[float], began: float, ended: float) -> float:
-    return max(later - earlier for earlier, later in zip([began, *times], [*times, ended], strict=True))
+    """Seconds without an answer: behind the first one, since all flows start at once and wait for the pace then."""
+    return max(later - earlier for earlier, later in pairwise([*(times or [began]), ended]))
 
 
 async def main(count: int, poll_interval: float, seconds: float, conn_ids: list[str]) -> None:
