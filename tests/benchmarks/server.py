@@ -56,16 +56,6 @@ def queues(count):
     ]
 
 
-def longest_gap(requests):
-    """Seconds between two good answers to the same path, at most."""
-    last, longest = {}, 0.0
-    for one in requests:
-        if one.status == 200:
-            longest = max(longest, one.at - last.setdefault(one.path, one.at))
-            last[one.path] = one.at
-    return longest
-
-
 def seen(requests):
     passed = [one.at for one in requests if one.status == 200]
     return {
@@ -74,7 +64,6 @@ def seen(requests):
         "tokens": sum(one.path == TOKEN_PATH for one in requests),
         "busiest": max((bisect_right(passed, at + 1) - place for place, at in enumerate(passed)), default=0),
         "passed": len(passed),
-        "longest_gap": longest_gap(requests),
         "seconds": passed[-1] - passed[0] if passed else 0.0,
     }
 

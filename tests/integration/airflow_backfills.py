@@ -47,8 +47,11 @@ class Backfills:
         """
         for dag_id, more in (("exports", stats), ("refused", "")):
             conversions = f"""
+            from airflow.sdk import Asset
+
             A360ExportConversionsOperator(
-                task_id="conversions", flow_ids="all", destination={str(lake / dag_id)!r}, a360_conn_id={dag_id!r}
+                task_id="conversions", flow_ids="all", destination={str(lake / dag_id)!r}, a360_conn_id={dag_id!r},
+                outlets=[Asset({dag_id!r})],
             )
             """
             home.dag(dag_id, conversions + more)

@@ -1,12 +1,27 @@
 """Runs last: whatever this session's Airflows logged, printed or stored holds nobody's address and no secret."""
 
 import re
+import shutil
+import sqlite3
+from base64 import b64encode
+from collections import defaultdict
+from contextlib import closing
+from itertools import count
+from urllib.parse import quote
 
 import pytest
-from airflow_harness import Home, Standalone, connection
+from airflow_harness import AIRFLOW, Home, Standalone, connection
+from airflow_leaks import Canaries, rows_of
 
 ADDRESS = re.compile(rb"[\w.+-]{2,}@[\w-]+\.[\w.-]+")
 BEARER = re.compile(rb"(?i)bearer\s+[\w.~+/-]{8,}")
+TEXT = re.compile("TEXT|VARCHAR|JSON|BLOB")
+FORMS = ("plain", "in a URL", "in Base64")
+SEARCHED = {
+    *("asset_event", "dag_code", "dag_run", "log", "rendered_task_instance_fields", "serialized_dag"),
+    *("task_instance", "trigger", "xcom"),
+} | ({"task_state_store"} if AIRFLOW >= (3, 3) else set())
+"""Tables of which the search must have seen rows; it looks in all."""
 
 
 # What no task should do, and what a library's debugging might.
@@ -43,18 +58,53 @@ def test_a_token_is_masked_in_the_log_of_a_task_that_shouts_it(tmp_path, home, s
 
 
 @pytest.mark.last
+@pytest.mark.parametrize("form", [str, quote, lambda text: b64encode(f"id:{text}\n".encode()).decode()], ids=FORMS)
+def test_the_search_finds_what_is_planted_in_any_column_of_text(tmp_path, scheduled, form):
+    """In a copy of the database, the first row of each table."""
+    copy = shutil.copy(scheduled.airflow.home.folder / "airflow.db", tmp_path)
+    numbers, planted = count(), {}
+    with closing(sqlite3.connect(copy)) as database, database:
+        for table in rows_of(copy):
+            columns = [
+                name for _, name, kind, *_ in database.execute(f"PRAGMA table_info({table})") if TEXT.match(kind)
+            ]
+            if columns:
+                texts = [f"planted+{next(numbers):04}@example.com" for _ in columns]
+                changes = ", ".join(f'"{name}" = ?' for name in columns)
+                database.execute(
+                    f"UPDATE {table} SET {changes} WHERE rowid = (SELECT min(rowid) FROM {table})", [*map(form, texts)]
+                )
+                planted[table] = set(texts)
+    assert planted.keys() >= SEARCHED - {"trigger"}
+    assert Canaries(text for texts in planted.values() for text in texts).within_tables(rows_of(copy)) == planted
+
+
+@pytest.mark.last
 def test_nothing_left_behind_holds_an_address_a_number_or_a_secret(homes, sandboxes, airflow, scheduled, sandbox):
-    kept = [path for path in homes.rglob("*") if path.is_file()]
+    canaries = Canaries(sandboxes.secrets)
+    assert len(sandboxes.secrets) > 500
+    kept = [path for path in homes.rglob("*") if path.is_file() and path.name != "new.db"]
     logs = [path for path in kept if path.suffix == ".log"]
     assert {"worker.log", "commands.log", "standalone.log"} <= {path.name for path in logs}
     assert any(path.name.startswith("attempt=") for path in logs)
-    assert len(sandboxes.secrets) > 500
     found = {}
     for path in kept:
         content = path.read_bytes()
-        hits = [text for text in sandboxes.secrets if text.encode() in content]
+        hits = canaries.within(content)
         if path in logs:
-            hits += [text.decode() for pattern in (ADDRESS, BEARER) for text in pattern.findall(content)]
+            hits |= {text.decode() for pattern in (ADDRESS, BEARER) for text in pattern.findall(content)}
         if hits:
             found[str(path.relative_to(homes))] = sorted(hits)[:5]
     assert found == {}
+
+
+@pytest.mark.last
+def test_no_row_of_any_table_holds_an_address_a_number_or_a_secret(homes, sandboxes, airflow, scheduled):
+    # A trigger's row is gone when its wait ends.
+    tables = defaultdict(list, trigger=["\n".join(row).encode() for row in scheduled.airflow.triggers.values()])
+    for database in homes.rglob("airflow.db"):
+        for table, rows in rows_of(database).items():
+            tables[table] += rows
+    print("Rows searched:", ", ".join(f"{table} {len(rows)}" for table, rows in sorted(tables.items())))
+    assert {table for table, rows in tables.items() if rows} >= SEARCHED
+    assert Canaries(sandboxes.secrets).within_tables(tables) == {}

@@ -1,16 +1,13 @@
 """Deferred waits when the triggerer ends and another begins, when their run is given up, and on events of any form."""
 
-import os
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_harness import FLOW_PATH, NOW, Home, Standalone, connection
 from airflow_rest import Rest
+from airflow_triggerers import another_triggerer, end_triggerer
 
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
@@ -38,28 +35,6 @@ class Ran:
 
 def polls(sandbox):
     return sum(seen.path == FLOW_PATH for seen in sandbox.requests)
-
-
-def end_triggerer(airflow):
-    """SIGTERM to the triggerer that `airflow standalone` has started."""
-
-    def is_it(pid):
-        stat, command = (Path(f"/proc/{pid}/{name}").read_text() for name in ("stat", "cmdline"))
-        return int(stat.rpartition(")")[2].split()[1]) == airflow._process.pid and "triggerer" in command
-
-    (triggerer,) = filter(is_it, airflow._session())
-    os.kill(triggerer, signal.SIGTERM)
-    airflow.until(lambda: triggerer not in airflow._session(), 90)
-
-
-@contextmanager
-def another_triggerer(home):
-    process = home.start("triggerer", output="triggerer.log")
-    try:
-        yield home.folder / "output" / "triggerer.log"
-    finally:
-        process.terminate()
-        process.wait(timeout=90)
 
 
 @pytest.fixture(scope="module")
