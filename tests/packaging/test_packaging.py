@@ -136,6 +136,7 @@ def test_airflow_finds_the_provider_its_commands_and_its_examples_in_the_wheel(i
     env = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW", "PYTEST"))}
     env |= {"AIRFLOW_HOME": str(tmp_path / "airflow"), "PYTHONPATH": str(installed), "COLUMNS": "200", "NO_COLOR": "1"}
     code = """
+import airflow
 import airflow_provider_a360
 from airflow.cli.cli_parser import get_parser
 from airflow.providers_manager import ProvidersManager
@@ -143,6 +144,10 @@ from airflow_provider_a360.demo import _example_dags
 print(airflow_provider_a360.__file__)
 print(ProvidersManager().providers["airflow-provider-a360"].version)
 print(_example_dags())
+if airflow.__version__.startswith("3.1."):
+    # This version has no commands of providers.
+    from airflow_provider_a360.cli import main
+    main(["--help"])
 get_parser().parse_args(["a360", "--help"])
 """
     done = subprocess.run(
