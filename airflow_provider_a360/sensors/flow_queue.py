@@ -46,8 +46,8 @@ class A360QueueEventError(A360Error):
 class A360FlowQueueSensor(BaseSensorOperator):
     """Wait until a flow's queue is empty (`in_queue` is 0).
 
-    The sensor succeeds with the flow's `starts`, `in_queue` and `end_count`, and fails after `timeout` seconds. It fails
-    at once, also with `soft_fail`, for an error that waiting can't fix: an unknown flow, a 401 or a 403. With
+    The sensor succeeds with the flow's `starts`, `in_queue` and `end_count`, and fails after `timeout` seconds. It
+    fails at once, also with `soft_fail`, for an error that waiting can't fix: an unknown flow, a 401 or a 403. With
     `never_fail`, it is skipped instead of failing. After a temporary error of a poll it continues, so `silent_fail`
     isn't supported. Poke mode, reschedule mode and deferred waits behave alike.
 

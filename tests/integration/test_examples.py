@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import re
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from airflow_harness import NOW, ROOT, connection
@@ -11,6 +13,7 @@ from airflow_harness import NOW, ROOT, connection
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 from airflow_provider_a360.sandbox.shapes import flow_detail
 
+README = (ROOT / "README.md").read_text()
 RUN = """
 import json, os
 from datetime import datetime

@@ -51,7 +51,8 @@ def test_the_readme_is_short():
 
 
 def test_the_daily_dag_is_quoted_as_it_is():
-    path, marker, quote = re.search(r"<!-- (example_dags/\S+) (\w+) -->\n```python\n(.*?)\n```", README, re.S).groups()
+    quoted = re.search(r"<!-- (example_dags/\S+) (\w+) -->\n```python\n(.*?)\n```", README, re.DOTALL)
+    path, marker, quote = quoted.groups()
     source = (ROOT / path).read_text()
     assert quote == source.split(f"# [START {marker}]\n")[1].split(f"# [END {marker}]")[0].strip()
 
