@@ -24,8 +24,10 @@ Use it in a test:
         assert run.state == "success"
         assert all(request.status == 200 for request in a360_sandbox.requests)
 
-During the test, Airflow's connection `a360_default` points at the server, so the DAG needs no changes. Each test gets
-a server of its own. `a360_sandbox` is a :class:`~airflow_provider_a360.sandbox.server.Sandbox`: compare the exported
+During the test, Airflow's connection `a360_default` points at the server. For a DAG with another connection id, set
+`AIRFLOW_CONN_` and that id in capitals to `a360_sandbox.connection_uri`. Each test gets a server of its own.
+
+`a360_sandbox` is a :class:`~airflow_provider_a360.sandbox.server.Sandbox`: compare the exported
 files with its `account`, look at its `requests`, and set the next response with `answer_next`.
 
 The marker `a360_sandbox` is optional. It takes every option of `airflow a360 sandbox --help`, with underscores instead
