@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airflow_harness import Home, Standalone
@@ -11,18 +11,18 @@ from airflow_harness import Home, Standalone
 
 def end_triggerer(airflow: Standalone, sign: signal.Signals = signal.SIGTERM) -> None:
     """End the triggerer that `airflow standalone` has started; SIGKILL is for what that has started too."""
-    parents = {pid: _parent(pid) for pid in airflow._session()}
+    started = {pid: _started(pid) for pid in airflow._session()}
     (triggerer,) = (
-        pid
-        for pid, parent in parents.items()
-        if parent == airflow._process.pid and "triggerer" in Path(f"/proc/{pid}/cmdline").read_text()
+        pid for pid, (parent, command) in started.items() if parent == airflow._process.pid and "triggerer" in command
     )
     ended = [triggerer]
     if sign == signal.SIGKILL:
-        # The list grows while it is walked.
-        ended.extend(pid for parent in ended for pid in parents if parents[pid] == parent)
+        # The list grows while it is walked: children, then theirs.
+        for one in ended:
+            ended += [pid for pid, (parent, _) in started.items() if parent == one]
     for pid in ended:
-        os.kill(pid, sign)
+        with suppress(ProcessLookupError):
+            os.kill(pid, sign)
     airflow.until(lambda: not set(ended) & set(airflow._session()), 90)
 
 
@@ -37,5 +37,9 @@ def another_triggerer(home: Home) -> Iterator[Path]:
         process.wait(timeout=90)
 
 
-def _parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+def _started(pid: int) -> tuple[int, str]:
+    """Which process started it, and the command; tasks come and go meanwhile."""
+    with suppress(OSError):
+        stat, command = (Path(f"/proc/{pid}/{name}").read_text() for name in ("stat", "cmdline"))
+        return int(stat.rpartition(")")[2].split()[1]), command
+    return 0, ""
