@@ -1,7 +1,7 @@
 """The package on every Airflow with every Python.
 
 For each pair, in an environment of its own (made by uv): install the wheel with nothing but its dependencies, see that
-nothing conflicts and that Airflow knows the provider and its commands; then install the group `dev` and run the tests:
+nothing conflicts and that Airflow knows the provider and its commands; then install the tests' extra and run the tests:
 those that start no Airflow on all, the others on one Python of each Airflow.
 Prints a table, and fails unless each pair has passed. A Python that this machine doesn't have is a failure too.
 """
