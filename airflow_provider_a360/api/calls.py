@@ -7,7 +7,7 @@ import copy
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_a360.api import envelopes
 from airflow_provider_a360.api.errors import NOT_FOUND, A360NoDataError, A360RequestError, A360UndecodableError
@@ -15,6 +15,9 @@ from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.reading import Page, TotalMeaning
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.api.transport import Transport
+
+if TYPE_CHECKING:
+    import requests
 
 RawRows = list[dict[str, Any]]
 T = TypeVar("T")
@@ -42,6 +45,11 @@ class Calls:
     def requests(self) -> int:
         """Requests that this client has sent, tries and token requests included."""
         return self._transport.requests
+
+    @property
+    def session(self) -> requests.Session:
+        """The session that sends the requests, to mount an adapter of your own: `client.session.mount(…)`."""
+        return self._transport.session
 
     def _list(
         self,

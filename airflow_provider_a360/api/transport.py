@@ -35,8 +35,6 @@ from airflow_provider_a360.api.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import urllib3
-
     from airflow_provider_a360.api.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -45,7 +43,6 @@ _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
 _REPLAYS = 5
 _UNDECODABLE_TRIES = 3
-_CHUNK = 1 << 16
 
 
 class Request(NamedTuple):
@@ -80,12 +77,13 @@ class Transport:
         read_again: Callable[[], Settings] | None = None,
         announce: Callable[[str], object] | None = None,
     ) -> None:
-        from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415  # parsing a DAG must not pay for requests
+        # Imported lazily to keep DAG parsing fast.
+        from airflow_provider_a360.api.session import open_session  # noqa: PLC0415
 
+        self.session = open_session(settings)
         self.requests = 0
         """Requests sent so far, tries and token requests included."""
         self._settings = settings
-        self._wire = Wire(settings)
         self._read_again, self._announce = read_again, announce
         self._announced = ""
         self._accepted = False
@@ -203,42 +201,15 @@ class Transport:
         return wait
 
     def _send(self, request: Request, bearer: str | None, until: float, nap: Callable[[float], None]) -> Any:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        from airflow_provider_a360.api.session import exchange  # noqa: PLC0415
 
         self._pace.wait(nap)
         with self._counting:
             self.requests += 1
-        try:
-            with self._wire.ask(request, bearer) as response:
-                # Time spent waiting for the pace is not the answer's fault.
-                content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
-        except (HTTPError, OSError) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise A360ConfigError(
-                    f"The certificate of {self._settings.shown_url} can't be trusted. Where a proxy of your own "
-                    "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
-                ) from None
-            raise self._no_answer(request, error) from None
-        return answers.read(request.method, request.path, response.status, response.headers, content)
-
-    def _no_answer(self, request: Request, error: Exception) -> A360TransientError:
-        """Why none came, in words of ours: the error's own may hold a proxy's password."""
-        text = repr(error)
-        why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
-        reason = f"no answer from {self._settings.shown_url} ({why}); check the connection's host and the network"
-        return A360TransientError(request.method, request.path, None, reason)
-
-
-_WHY = {
-    "Connection refused": "connection refused",
-    "NameResolutionError": "its name is not known",
-    "Network is unreachable": "the network is unreachable",
-    "ConnectTimeout": "no connection in time",
-    "Read timed out": "silence for too long",
-    "timed out": "no connection in time",
-    "reset by peer": "the connection was reset",
-    "SSL": "the TLS connection broke",
-}
+        # Time spent waiting for the pace is not the answer's fault.
+        until = max(until, time.monotonic() + self._settings.read_timeout)
+        status, headers, body = exchange(self.session, self._settings, request, bearer, until)
+        return answers.read(request.method, request.path, status, headers, body)
 
 
 class _StopUndecodable(stop_base):
@@ -266,13 +237,3 @@ def _say_retry(state: RetryCallState) -> None:
         # How often the limit was met, the pace says from time to time.
         level = logging.DEBUG if failure.limited else logging.WARNING
         log.log(level, "%s Trying again in %.1f s.", reason, state.next_action.sleep)
-
-
-def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
-    """The whole body, read as it arrives, so that one that only drips ends with the call's time."""
-    chunks = []
-    while chunk := response.read1(_CHUNK, decode_content=True):
-        chunks.append(chunk)
-        if time.monotonic() > until:
-            raise TimeoutError
-    return b"".join(chunks)
