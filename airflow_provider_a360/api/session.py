@@ -37,7 +37,7 @@ _FAILURES = {
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None, so that no redirect is followed, nor its body read without a deadline."""
 
 

@@ -110,7 +110,7 @@ class ElementFinder:
         try:
             return ask()
         except A360Error as error:
-            if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.unwanted.is_set():
+            if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.cancelled.is_set():
                 raise
             log.warning("Flow %d: the service did not tell %s: %s", found.flow_id, question, error)
             found.unanswered.append(question)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple, Self
 
-from airflow_provider_a360.api.client import A360Client, conversion_identity
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.conversions import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import UNANSWERED
@@ -260,7 +261,7 @@ class FlowConversions:
         """Return the list of the days, or the one without a filter."""
         first, last = (None, None) if days is None else (days.first, days.last)
         kind, goal_id = self._selection.kind, self._selection.goal_id
-        return self._client.conversions(self._flow_id, kind, goal_id=goal_id, first_day=first, last_day=last)
+        return self._client.conversions(self._flow_id, first, last, kind=kind, goal_id=goal_id)
 
     def _try_list(self, days: Days) -> Listing[Conversion] | None:
         """Return the list of the days for a question that only improves the answer; None where the service refuses."""

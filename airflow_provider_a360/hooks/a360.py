@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
 from airflow_provider_a360 import airflow_compat
-from airflow_provider_a360.api.client import CALL_DEADLINE, A360Client
+from airflow_provider_a360.api.base_client import CALL_DEADLINE
+from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks import DEFAULT_CONN_ID
@@ -193,8 +194,8 @@ class A360Hook(BaseHook):
             return A360Client(
                 settings_of(connection),
                 deadline=deadline,
-                read_again=lambda: settings_of(self._look_up()),
-                announce=mask_secret,
+                reload_settings=lambda: settings_of(self._look_up()),
+                on_new_token=mask_secret,
             )
         except A360ConfigError as error:
             raise A360ConfigError(f"Connection {self.a360_conn_id}: {error}") from None
@@ -203,7 +204,7 @@ class A360Hook(BaseHook):
         """Whether the account can be asked, and what it says: the button on Airflow's connection page."""
         try:
             # The page's connection has a random id that no message should name.
-            client = A360Client(settings_of(self._connection), deadline=PATIENCE, announce=mask_secret)
+            client = A360Client(settings_of(self._connection), deadline=PATIENCE, on_new_token=mask_secret)
             number = sum(1 for _ in client.flows())
         except A360Error as error:
             return False, trouble(error)

@@ -101,14 +101,14 @@ class _Polls:
     """
 
     def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        def read_again() -> Settings:
+        def reload_settings() -> Settings:
             return asyncio.run_coroutine_threadsafe(_settings(conn_id), loop).result(POLL_DEADLINE)
 
         # As many as may ask at once. The account's limit is far below what they carry.
         self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
         # Made in a thread too: it reads certificates, which would hold the loop.
         self._client = self._threads.submit(
-            A360Client, settings, deadline=POLL_DEADLINE, read_again=read_again, announce=mask_secret
+            A360Client, settings, deadline=POLL_DEADLINE, reload_settings=reload_settings, on_new_token=mask_secret
         )
 
     async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:

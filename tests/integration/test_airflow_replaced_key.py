@@ -62,5 +62,5 @@ def test_waits_go_on_with_the_key_that_was_saved(tmp_path, home, sandboxes, monk
     assert (tasks["poked"].tries, tasks["deferred"].tries) == (1, 1)
     assert "accepted before" not in logs["rescheduled"]
     for name in ("poked", "deferred"):
-        assert "the connection holds others by now" in logs[name]
+        assert "The connection has new ones" in logs[name]
     assert not [name for name, log in logs.items() if SECOND in log or sandbox.client_secret in log]

@@ -140,7 +140,7 @@ def test_a_question_that_is_not_wanted_any_more_is_not_taken_for_unanswered(serv
     export = serve()
     export.sandbox.answer_next(FLOW + "/total-stats", status=503)
     client = export.client()
-    client.unwanted.set()
+    client.cancelled.set()
     with pytest.raises(A360TransientError):
         next(
             ElementStatistics().batches(client, [Part((example.MAIN_FLOW,), [Days(YESTERDAY, YESTERDAY)])], Findings())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_a360.api.client import conversion_identity
+from airflow_provider_a360.api.conversions import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ForbiddenError, A360RequestError
 from airflow_provider_a360.api.paging import Listing
@@ -82,7 +82,7 @@ class Client:
     counted: list[Any] = field(default_factory=list)
     selections: set[Any] = field(default_factory=set)
 
-    def conversions(self, flow_id, kind="all", *, goal_id=None, first_day=None, last_day=None):
+    def conversions(self, flow_id, first_day=None, last_day=None, *, kind="all", goal_id=None):
         days = None if first_day is None else Days(first_day, last_day)
         self.asked.append(days)
         self.selections.add((flow_id, kind, goal_id))
@@ -523,7 +523,7 @@ def test_days_before_that_fail_while_they_are_looked_through_are_noted():
 
     def failing(*what, **more):
         listing = conversions(*what, **more)
-        if more["last_day"] == BEFORE.last:
+        if what[2] == BEFORE.last:
             fetch = listing._fetch
 
             def refuse(offset, limit):

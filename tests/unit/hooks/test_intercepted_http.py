@@ -32,7 +32,7 @@ PAGE = {
 
 @pytest.fixture(autouse=True)
 def _connection(monkeypatch):
-    monkeypatch.setattr(account, "_accounts", {})
+    monkeypatch.setattr(account, "_shared_objects", {})
     fields = {"conn_type": "a360", "login": "client", "password": "secret"}
     monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", json.dumps(fields))
 
