@@ -1,4 +1,4 @@
-"""Where the bearer comes from: client credentials, or a static API key. Knows no socket."""
+"""Access tokens: fetch one with client credentials, or use a static API key. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -10,45 +10,51 @@ from typing import Any, Protocol
 from airflow_provider_a360.api.errors import A360AuthError
 
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105
-# The service's own SDK refreshes five minutes before the hour is over; a shorter life gets the same share.
-_EARLIEST, _SHARE = 300.0, 1 / 12
-_USUAL_LIFE = 3600.0
-_HOPELESS = 2
+# Like the service's own SDK, refresh five minutes before an hour is over; refresh a shorter-lived token after 11/12.
+_LONGEST_MARGIN, _MARGIN_SHARE = 300.0, 1 / 12
+_DEFAULT_LIFETIME = 3600.0
+_MOST_REFUSALS = 2
+
+RequestToken = Callable[[dict[str, str]], Any]
+"""Posts a body to the token endpoint and returns the decoded response."""
 
 
 class Credentials(Protocol):
-    """What proves to the service who asks."""
+    """Credentials of an account."""
 
-    def bearer(self, ask: Callable[[dict[str, str]], Any]) -> str:
-        """The token to send; `ask` posts a body to the token endpoint and returns what it answers."""
+    def access_token(self, request_token: RequestToken) -> str:
+        """Return the access token to send; fetch one if needed."""
 
     def accepted(self) -> None:
-        """The service has answered to one of these."""
+        """Note that the service has accepted a request with the access token."""
 
     def renew(self, refused: str) -> bool:
-        """Whether it is worth asking with another token now that this one was refused."""
+        """Discard an access token that was answered with 401.
+
+        :return: whether a retry with another token may succeed.
+        """
 
 
 class StaticKey:
-    """An API key that the account's owner made: it doesn't expire, and no login comes before it."""
+    """A static API key: it is sent as it is and doesn't expire."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
-    def bearer(self, ask: Callable[[dict[str, str]], Any]) -> str:  # noqa: ARG002
-        """The key itself."""
+    def access_token(self, request_token: RequestToken) -> str:  # noqa: ARG002
+        """Return the key."""
         return self._key
 
     def accepted(self) -> None:
-        """Nothing follows from it."""
+        """Do nothing."""
 
     def renew(self, refused: str) -> bool:  # noqa: ARG002
-        """Never: a key that is refused stays refused."""
+        """Return False: there is no other token to try."""
         return False
 
 
 class ClientCredentials:
-    """A client's id and secret, exchanged for a token that is renewed before it expires, by one thread at a time."""
+    """A client ID and secret. Thread-safe: one thread at a time fetches a token, the others wait for it."""
 
     def __init__(self, client_id: str, client_secret: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._body = {
@@ -62,38 +68,41 @@ class ClientCredentials:
         self._lock = threading.Lock()
         self._clock = clock
 
-    def bearer(self, ask: Callable[[dict[str, str]], Any]) -> str:
-        """The token in hand, or a new one where that is about to expire."""
+    def access_token(self, request_token: RequestToken) -> str:
+        """Fetch an access token and reuse it until shortly before it expires."""
         with self._lock:
             if self._token is None or self._clock() >= self._renew_at:
-                asked = self._clock()
-                token, life = _token(ask(self._body))
-                self._token, self._renew_at = token, asked + life - min(_EARLIEST, life * _SHARE)
+                # Count the lifetime from before the request: the service may have issued the token at its start.
+                requested_at = self._clock()
+                token, lifetime = _token_and_lifetime(request_token(self._body))
+                margin = min(_LONGEST_MARGIN, lifetime * _MARGIN_SHARE)
+                self._token, self._renew_at = token, requested_at + lifetime - margin
             return self._token
 
     def accepted(self) -> None:
-        """A refusal to come is then the token's age, not the credentials'."""
+        """Reset the count of refusals: the next 401 means that the token is too old, not that the secret is wrong."""
         self._refusals = 0
 
     def renew(self, refused: str) -> bool:
-        """Drop the refused token, unless another thread has already put a new one in its place. Where the next is
-        refused too, before it was ever accepted, new tokens don't help.
+        """Discard the refused token, unless another thread has already replaced it.
+
+        :return: False if two tokens in a row were refused without any being accepted.
         """
         with self._lock:
             if self._token != refused:
                 return True
             self._token = None
             self._refusals += 1
-            return self._refusals < _HOPELESS
+            return self._refusals < _MOST_REFUSALS
 
 
-def _token(answer: Any) -> tuple[str, float]:
-    """The token and its life in seconds, which may come as a string of digits."""
+def _token_and_lifetime(answer: Any) -> tuple[str, float]:
+    """Return the token and its lifetime in seconds, which may be a string of digits."""
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not token:
-        raise A360AuthError("POST", TOKEN_PATH, None, "the answer holds no access_token")
+        raise A360AuthError("POST", TOKEN_PATH, None, "the response has no access_token")
     try:
-        life = float(answer.get("expires_in") or _USUAL_LIFE)
+        lifetime = float(answer.get("expires_in") or _DEFAULT_LIFETIME)
     except (TypeError, ValueError):
-        life = _USUAL_LIFE
-    return token, life
+        lifetime = _DEFAULT_LIFETIME
+    return token, lifetime

@@ -1,4 +1,4 @@
-"""A span of whole UTC days, and the service's filter for it."""
+"""A period of whole UTC days, and the service's filter for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from datetime import date, timedelta
 
 import msgspec
 
+from airflow_provider_a360.api import arguments
 from airflow_provider_a360.api.errors import A360ConfigError
+
+Day = date | str | None
+"""A bound of a period: a UTC day as a date or an ISO 8601 string; None if it isn't given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,24 @@ def date_filter(first: date | None, last: date | None) -> str:
         if day is not None
     }
     return msgspec.json.encode({"type": "group", "expression": "and", "fields": fields}).decode()
+
+
+def bounds(first_day: Day, last_day: Day) -> tuple[date | None, date | None]:
+    """Return the first and the last day of a period; None for a bound that isn't given.
+
+    :raises A360ConfigError: if one isn't a day, or the last comes before the first.
+    """
+    first = None if first_day is None else arguments.day(first_day, "first_day")
+    last = None if last_day is None else arguments.day(last_day, "last_day")
+    if first and last and last < first:
+        raise A360ConfigError(f"last_day, {last}, comes before first_day, {first}: swap them.")
+    return first, last
+
+
+def filter_params(first_day: Day, last_day: Day) -> dict[str, str]:
+    """Return the query parameter that limits a request to a period; none without a day.
+
+    :raises A360ConfigError: if one isn't a day, or the last comes before the first.
+    """
+    first, last = bounds(first_day, last_day)
+    return {"filter": date_filter(first, last)} if first or last else {}

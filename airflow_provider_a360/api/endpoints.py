@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from airflow_provider_a360.api.errors import A360ConfigError
+
 FLOWS = "/a360/autoresponders/list"
 FLOW = "/a360/autoresponders/{flow_id}"
 FLOW_FILTERED = "/a360/autoresponders/{flow_id}/group-stat-filtered"
@@ -41,6 +43,19 @@ _TYPES = (
     ElementType("action", "action", "flow-operator"),
 )
 ELEMENT_TYPES = {kind.name: kind for kind in _TYPES}
+
+
+def element_type(name: str) -> ElementType:
+    """Return the element type of this name.
+
+    :raises A360ConfigError: if the service's page doesn't name it.
+    """
+    try:
+        return ELEMENT_TYPES[name]
+    except KeyError:
+        known = ", ".join(ELEMENT_TYPES)
+        raise A360ConfigError(f"element_type is {name!r}; it must be one of {known}.") from None
+
 
 CONDITION = "trigger"
 PRINTED_CONDITION_PATH = "email"

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 READINGS = 4
 """How often a list is read before it is given up."""
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Shortfall(NamedTuple):
@@ -26,7 +26,7 @@ class Shortfall(NamedTuple):
     """How many rows its total promises; None where the list has no total that can be relied on."""
 
 
-class Listing(Generic[T]):
+class Listing(Generic[T_co]):
     """A list as a stream of rows: the first page is read at once, the others while it is iterated. Each row comes once.
 
     When is a list complete? When as many distinct rows have come as its total says (less those added meanwhile) or,
@@ -51,7 +51,7 @@ class Listing(Generic[T]):
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Page[T]],
+        fetch: Callable[[int, int], Page[T_co]],
         *,
         name: str,
         page_size: int,
@@ -72,10 +72,10 @@ class Listing(Generic[T]):
         self.total_is_confirmed = False
         """Whether, at the end, as many rows have come as a total says that is known to count the list."""
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Iterator[T_co]:
         return itertools.chain.from_iterable(self.pages())
 
-    def pages(self, *, at_once: int | None = None) -> Iterator[list[T]]:
+    def pages(self, *, at_once: int | None = None) -> Iterator[list[T_co]]:
         """Yield the rows page by page; a page whose rows have all come before is empty.
 
         :param at_once: how many pages to ask for side by side, instead of the list's own number.
@@ -111,7 +111,7 @@ class Listing(Generic[T]):
         rows = len(self.first.rows)
         return -(-((self.first.total or rows) - rows) // max(1, rows - 1))
 
-    def last_page(self) -> list[T]:
+    def last_page(self) -> list[T_co]:
         """Read the rows at the list's end, without the others; none where the total doesn't tell where that is."""
         rows, total = len(self.first.rows), self.first.total or 0
         if rows < self._size or total <= rows:
@@ -120,10 +120,10 @@ class Listing(Generic[T]):
         last = self._page(total - rows + 1).rows
         return last if len(last) == rows - 1 else []
 
-    def _page(self, offset: int) -> Page[T]:
+    def _page(self, offset: int) -> Page[T_co]:
         return self._fetch(offset, self._size)
 
-    def _read(self, reading: Reading, first: Page[T], at_once: int) -> Iterator[Page[T]]:
+    def _read(self, reading: Reading, first: Page[T_co], at_once: int) -> Iterator[Page[T_co]]:
         """Yield the pages of one reading."""
         reading.take(first)
         yield first

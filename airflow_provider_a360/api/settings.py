@@ -42,6 +42,12 @@ class Settings:
                 "The connection has no password: give the client secret there (with the client ID as login), "
                 "or a static API key (with an empty login)."
             )
+        if not self.client_id and not (self.secret.isascii() and self.secret.isprintable() and " " not in self.secret):
+            # It goes into a header, where requests would quote it in its error.
+            raise A360ConfigError(
+                "The static API key in the connection's password holds a space, a line break or a character outside of "
+                "ASCII: copy the key again."
+            )
         object.__setattr__(self, "base_url", _base_url(self.base_url))
         for name, lowest, highest in (
             ("requests_per_second", 0.01, 1000),

@@ -1,4 +1,4 @@
-"""One request: paced, sent, tried again, replayed after a 401, decoded."""
+"""One call: apply the rate limit, send, retry, refresh the access token after a 401, decode, raise."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from airflow_provider_a360.api import account, answers
 from airflow_provider_a360.api.auth import TOKEN_PATH, Credentials
 from airflow_provider_a360.api.errors import (
     A360AuthError,
-    A360ConfigError,
     A360Error,
     A360NoDataError,
     A360RequestError,
@@ -35,21 +34,18 @@ from airflow_provider_a360.api.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import urllib3
-
     from airflow_provider_a360.api.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT = 60.0
 _BACKOFF = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT / 2) + wait_random(0, 0.25)
-_REPLAYS = 5
-_UNDECODABLE_TRIES = 3
-_CHUNK = 1 << 16
+_RETRIES_AFTER_401 = 5
+_UNDECODABLE_ATTEMPTS = 3
 
 
 class Request(NamedTuple):
-    """What is sent: a path below the base URL, with a query, or with a body that goes as JSON."""
+    """A request: a path below the base URL, with a query, or with a body that is sent as JSON."""
 
     method: str
     path: str
@@ -57,42 +53,43 @@ class Request(NamedTuple):
     body: Mapping[str, str | int] | None = None
 
     def __repr__(self) -> str:
-        # The body may hold a secret, an address or a number.
+        # The body may hold a secret, an address or a phone number.
         return f"Request({self.method} {self.path})"
 
 
 class Transport:
-    """Sends one account's requests; safe to share among threads.
+    """Sends the requests of one account. Safe to share among threads.
 
-    Token and pace belong to the account: all transports of one account in this process share them.
+    All transports of an account in this process share its access token and its rate limiter.
 
-    :param settings: the account and how to ask it.
-    :param read_again: reads the connection anew. Called after a 401 that a new token doesn't cure; where it returns
-        other credentials, the transport goes on with them.
-    :param announce: told of each token before it is used.
-    :raises A360ConfigError: as `Wire` does.
+    :param settings: the account's credentials, base URL and limits.
+    :param reload_settings: reads the settings again. Called after a 401 that a new token doesn't fix; if the
+        credentials have changed, the transport continues with the new ones.
+    :param on_new_token: called with each access token before it is sent for the first time.
+    :raises A360ConfigError: if a proxy of the environment isn't a valid URL, or the CA bundle doesn't exist.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        read_again: Callable[[], Settings] | None = None,
-        announce: Callable[[str], object] | None = None,
+        reload_settings: Callable[[], Settings] | None = None,
+        on_new_token: Callable[[str], object] | None = None,
     ) -> None:
-        from airflow_provider_a360.api.wire import Wire  # noqa: PLC0415  # parsing a DAG must not pay for requests
+        # Imported lazily to keep DAG parsing fast.
+        from airflow_provider_a360.api.session import open_session  # noqa: PLC0415
 
+        self.session = open_session(settings)
+        """The session that sends the requests."""
         self.requests = 0
-        """Requests sent so far, tries and token requests included."""
+        """The number of requests sent, retries and token requests included."""
         self._settings = settings
-        self._wire = Wire(settings)
-        self._read_again, self._announce = read_again, announce
-        self._announced = ""
+        self._reload_settings, self._on_new_token = reload_settings, on_new_token
+        self._latest_token = ""
         self._accepted = False
-        self._reading = threading.Lock()
-        self._use(settings)
+        self._reload_lock, self._count_lock = threading.Lock(), threading.Lock()
+        self._use_credentials(settings)
         self._in_flight = threading.BoundedSemaphore(settings.max_in_flight)
-        self._counting = threading.Lock()
 
     def call(
         self,
@@ -102,147 +99,130 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         body: Mapping[str, str | int] | None = None,
         deadline: float,
-        unwanted: threading.Event,
+        cancelled: threading.Event,
     ) -> Any:
-        """The decoded JSON of the answer to a request.
+        """Send a request and return the decoded JSON of the response.
 
-        Tried again, with growing waits and jitter, after a 429, a 5xx, a time-out or a broken connection for at most
-        `deadline` seconds; after a body that is not JSON, three times at most. A 401 draws a new token and a replay;
-        others only where that token has been accepted meanwhile: it was revoked or grew old while this request waited
-        for its turn. Where new tokens don't help, the connection is read again: somebody may have changed the
-        credentials. Once `unwanted` is set, nothing is waited for and nothing tried again.
+        A 429, a 5xx, a time-out and a broken connection are retried with exponential backoff and jitter; a body that
+        isn't JSON is requested three times at most. On 401, fetch a new token and retry. If that is refused too, reload
+        the settings, as somebody may have replaced the credentials.
 
-        Raises: what `answers.read` raises; A360RevokedError for a 401 after requests that were accepted;
-            A360ConfigError where the server's certificate can't be trusted.
+        :param method: the HTTP method.
+        :param path: the path below the base URL.
+        :param params: the query.
+        :param body: the body, sent as JSON.
+        :param deadline: seconds after which no further retry begins.
+        :param cancelled: once set, the call doesn't wait for the rate limit and isn't retried.
+        :return: the decoded JSON.
+        :raises A360AnswerError: one of its subclasses, as `answers.read` describes.
+        :raises A360RevokedError: for a 401 after requests that were accepted.
+        :raises A360ConfigError: if the server's certificate can't be trusted.
         """
         request = Request(method, path, params, body)
         until = time.monotonic() + deadline
-        nap = functools.partial(_nap, request, unwanted)
+        sleep = functools.partial(_sleep_or_cancel, request, cancelled)
 
-        def ask(token_body: dict[str, str]) -> Any:
+        def request_token(token_body: dict[str, str]) -> Any:
             try:
-                return self._send(Request("POST", TOKEN_PATH, body=token_body), None, until, nap)
+                return self._send(Request("POST", TOKEN_PATH, body=token_body), None, until, sleep)
             except (A360RequestError, A360NoDataError) as refused:
-                # The token endpoint says 400 or 404 for what is a matter of credentials or of the base URL.
+                # The token endpoint answers 400 or 404 if the credentials or the base URL are wrong.
                 raise A360AuthError("POST", TOKEN_PATH, refused.status, refused.reason) from None
 
-        def once() -> Any:
-            replays = _REPLAYS
+        def attempt() -> Any:
+            # More than one retry, as other requests may use up a new token while this one waits for the rate limit.
+            retries = _RETRIES_AFTER_401
             with self._in_flight:
                 while True:
-                    credentials, bearer = self._credentials, ""
+                    credentials, access_token = self._credentials, ""
                     try:
-                        bearer = self._bearer(credentials, ask)
-                        answer = self._send(request, bearer, until, nap)
+                        access_token = self._access_token(credentials, request_token)
+                        answer = self._send(request, access_token, until, sleep)
                     except A360AuthError as refusal:
-                        replays -= 1
-                        if not self._mended(credentials, bearer) or replays < 0:
+                        retries -= 1
+                        if not self._can_retry_after_401(credentials, access_token) or retries < 0:
                             raise (A360RevokedError.of(refusal) if self._accepted else refusal) from None
                     except (A360NoDataError, A360RequestError):
-                        self._accept(credentials)
+                        self._note_accepted(credentials)
                         raise
                     else:
-                        self._accept(credentials)
+                        self._note_accepted(credentials)
                         return answer
 
         return Retrying(
             retry=retry_if_exception_type(A360TransientError),
             wait=self._wait,
-            stop=stop_before_delay(deadline) | stop_when_event_set(unwanted) | _StopUndecodable(),
-            sleep=nap,
-            before_sleep=_say_retry,
+            stop=stop_before_delay(deadline) | stop_when_event_set(cancelled) | _StopUndecodable(),
+            sleep=sleep,
+            before_sleep=_log_retry,
             reraise=True,
-        )(once)
+        )(attempt)
 
-    def _use(self, settings: Settings) -> None:
-        self._credentials, self._pace = account.credentials_of(settings), account.pace_of(settings)
-        self._pace.join(self, settings.requests_per_second)
+    def _use_credentials(self, settings: Settings) -> None:
+        self._credentials = account.credentials_of(settings)
+        self._rate_limiter = account.rate_limiter_of(settings)
+        self._rate_limiter.join(self, settings.requests_per_second)
 
-    def _bearer(self, credentials: Credentials, ask: Callable[[dict[str, str]], Any]) -> str:
-        bearer = credentials.bearer(ask)
-        if self._announce and bearer != self._announced:
-            self._announce(bearer)
-            self._announced = bearer
-        return bearer
+    def _access_token(self, credentials: Credentials, request_token: Callable[[dict[str, str]], Any]) -> str:
+        token = credentials.access_token(request_token)
+        if self._on_new_token and token != self._latest_token:
+            self._on_new_token(token)
+            self._latest_token = token
+        return token
 
-    def _accept(self, credentials: Credentials) -> None:
+    def _note_accepted(self, credentials: Credentials) -> None:
         self._accepted = True
         credentials.accepted()
 
-    def _mended(self, credentials: Credentials, refused: str) -> bool:
-        """Whether it is worth asking again after a 401: with a new token, or with what the connection says now."""
+    def _can_retry_after_401(self, credentials: Credentials, refused: str) -> bool:
+        """Return whether there is another token, or other credentials in the reloaded settings, to retry with."""
         if refused and credentials.renew(refused):
             return True
-        with self._reading:
+        with self._reload_lock:
             if self._credentials is not credentials:
                 return True
-            if not self._read_again:
+            if not self._reload_settings:
                 return False
             try:
-                settings = self._read_again()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the refusal is what must be told
+                settings = self._reload_settings()
+            except Exception as error:  # noqa: BLE001  # whatever happens here, the caller must see the 401
                 why = error if isinstance(error, A360Error) else type(error).__name__
-                log.warning("The service refused the credentials; the connection could not be read again: %s", why)
+                log.warning(
+                    "The service refused the credentials (401), and reading the connection again failed: %s", why
+                )
                 return False
-            # Another service would be another account.
+            # Credentials for another base URL belong to another account: never send them here.
             if settings.base_url == self._settings.base_url:
-                self._use(settings)
+                self._use_credentials(settings)
             if self._credentials is credentials:
                 return False
-            log.info("The service refused the credentials (401); the connection holds others by now: going on.")
+            log.info("The service refused the credentials (401). The connection has new ones: continuing with them.")
             return True
 
     def _wait(self, state: RetryCallState) -> float:
-        """Seconds until the next try: what the service asked for, else twice as long each time."""
+        """Return the seconds until the next attempt: exponential backoff, or more if the service asks for it."""
         failure = state.outcome.exception() if state.outcome else None
         wait = _BACKOFF(state)
         if isinstance(failure, A360TransientError):
             wait = max(wait, min(failure.retry_after or 0.0, _LONGEST_WAIT))
             if failure.limited:
-                self._pace.refused(wait)
+                self._rate_limiter.slow_down(wait)
         return wait
 
-    def _send(self, request: Request, bearer: str | None, until: float, nap: Callable[[float], None]) -> Any:
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    def _send(self, request: Request, access_token: str | None, until: float, sleep: Callable[[float], None]) -> Any:
+        from airflow_provider_a360.api.session import exchange  # noqa: PLC0415
 
-        self._pace.wait(nap)
-        with self._counting:
+        self._rate_limiter.wait(sleep)
+        with self._count_lock:
             self.requests += 1
-        try:
-            with self._wire.ask(request, bearer) as response:
-                # Time spent waiting for the pace is not the answer's fault.
-                content = _body(response, max(until, time.monotonic() + self._settings.read_timeout))
-        except (HTTPError, OSError) as error:
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise A360ConfigError(
-                    f"The certificate of {self._settings.shown_url} can't be trusted. Where a proxy of your own "
-                    "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
-                ) from None
-            raise self._no_answer(request, error) from None
-        return answers.read(request.method, request.path, response.status, response.headers, content)
-
-    def _no_answer(self, request: Request, error: Exception) -> A360TransientError:
-        """Why none came, in words of ours: the error's own may hold a proxy's password."""
-        text = repr(error)
-        why = next((words for sign, words in _WHY.items() if sign in text), type(error).__name__)
-        reason = f"no answer from {self._settings.shown_url} ({why}); check the connection's host and the network"
-        return A360TransientError(request.method, request.path, None, reason)
-
-
-_WHY = {
-    "Connection refused": "connection refused",
-    "NameResolutionError": "its name is not known",
-    "Network is unreachable": "the network is unreachable",
-    "ConnectTimeout": "no connection in time",
-    "Read timed out": "silence for too long",
-    "timed out": "no connection in time",
-    "reset by peer": "the connection was reset",
-    "SSL": "the TLS connection broke",
-}
+        # Waiting for the rate limit must not shorten the time for the response.
+        until = max(until, time.monotonic() + self._settings.read_timeout)
+        status, headers, body = exchange(self.session, self._settings, request, access_token, until)
+        return answers.read(request.method, request.path, status, headers, body)
 
 
 class _StopUndecodable(stop_base):
-    """Give up an answer that can't be decoded after a few tries: it is no overload that passes."""
+    """Stop retrying a response that can't be decoded after three attempts, as it isn't a passing overload."""
 
     def __init__(self) -> None:
         self._seen = 0
@@ -251,28 +231,18 @@ class _StopUndecodable(stop_base):
         outcome = retry_state.outcome
         undecodable = outcome is not None and isinstance(outcome.exception(), A360UndecodableError)
         self._seen += undecodable
-        return undecodable and self._seen >= _UNDECODABLE_TRIES
+        return undecodable and self._seen >= _UNDECODABLE_ATTEMPTS
 
 
-def _nap(request: Request, unwanted: threading.Event, seconds: float) -> None:
-    if unwanted.wait(seconds):
-        raise A360TransientError(request.method, request.path, None, "its answer was not wanted any more")
+def _sleep_or_cancel(request: Request, cancelled: threading.Event, seconds: float) -> None:
+    if cancelled.wait(seconds):
+        raise A360TransientError(request.method, request.path, None, "the call was cancelled")
 
 
-def _say_retry(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
     if isinstance(failure, A360TransientError) and state.next_action:
         reason = str(failure).removesuffix(failure.remedy).rstrip()
-        # How often the limit was met, the pace says from time to time.
+        # The rate limiter logs a summary of 429s.
         level = logging.DEBUG if failure.limited else logging.WARNING
-        log.log(level, "%s Trying again in %.1f s.", reason, state.next_action.sleep)
-
-
-def _body(response: urllib3.BaseHTTPResponse, until: float) -> bytes:
-    """The whole body, read as it arrives, so that one that only drips ends with the call's time."""
-    chunks = []
-    while chunk := response.read1(_CHUNK, decode_content=True):
-        chunks.append(chunk)
-        if time.monotonic() > until:
-            raise TimeoutError
-    return b"".join(chunks)
+        log.log(level, "%s Retrying in %.1f s.", reason, state.next_action.sleep)

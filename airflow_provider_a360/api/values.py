@@ -14,6 +14,10 @@ from airflow_provider_a360.api.masking import scrub
 
 # PHP prints a date that it doesn't have as 0000-00-00 or, once it has passed through its calendar, -0001-11-30.
 _NO_DATE = re.compile(r"(-\d{4,}|0{4,})-\d\d-\d\d($|[ T])", re.ASCII)
+# Not with leading zeros, which a number would lose; a float is exact for 15 digits.
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
+_DECIMAL = re.compile(r"-?(0|[1-9]\d{0,8})\.\d{1,6}", re.ASCII)
+_TEXT_FIELDS = frozenset({"name", "title", "message_title", "subject", "email", "phone"})
 _PRINTED = len("2026-11-20 10:00:00")
 
 
@@ -100,6 +104,25 @@ def sequence(value: Any, place: str) -> list[dict[str, Any]]:
     if not isinstance(value, list):
         raise A360FormatError(f"{place} is a {type(value).__name__}, not a list.")
     return [mapping(item, place) for item in value]
+
+
+def with_numbers(value: Any, name: str = "") -> Any:
+    """Return JSON in which strings that are plain numbers have become numbers.
+
+    :param value: decoded JSON.
+    :param name: the field that holds it; the string of one that holds text, such as a name or a phone number, stays.
+    :return: the same with integers and floats.
+    """
+    if isinstance(value, dict):
+        return {key: with_numbers(item, key) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_numbers(item, name) for item in value]
+    if isinstance(value, str) and name not in _TEXT_FIELDS:
+        if _INTEGER.fullmatch(value):
+            return int(value)
+        if _DECIMAL.fullmatch(value):
+            return float(value)
+    return value
 
 
 def json_text(value: Any) -> str:

@@ -48,7 +48,7 @@ class ConversionLists:
         """
         first, last = (None, None) if days is None else (days.first, days.last)
         kind, goal_id = self.selection.kind, self.selection.goal_id
-        return self.client.conversions(self.flow_id, kind, goal_id=goal_id, first_day=first, last_day=last)
+        return self.client.conversions(self.flow_id, first, last, kind=kind, goal_id=goal_id)
 
     def try_request(self, days: Days) -> Listing[Conversion] | None:
         """Request the first page of a list that the export can do without.

@@ -122,7 +122,7 @@ class ElementFinder:
         try:
             return request()
         except A360Error as error:
-            if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.unwanted.is_set():
+            if isinstance(error, (A360AuthError, A360RevokedError)) or self.client.cancelled.is_set():
                 raise
             log.warning("Flow %d: the service did not return %s: %s", result.flow_id, data, error)
             result.unanswered.append(data)

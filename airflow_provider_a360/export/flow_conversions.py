@@ -7,7 +7,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Self
 
-from airflow_provider_a360.api.client import A360Client, conversion_identity
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.conversions import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import Conversion

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from airflow_provider_a360.api.calls import while_wanted
+from airflow_provider_a360.api.base_client import cancel_on_exit
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ConfigError
@@ -90,7 +90,7 @@ class Job:
         :raises A360FormatError: if the file format can't hold a value.
         :raises A360Error: if the client raises it.
         """
-        with while_wanted(client) as ours:
+        with cancel_on_exit(client) as ours:
             return self._run(ours, ledger or Ledger())
 
     def _run(self, client: A360Client, ledger: Ledger) -> Manifest:

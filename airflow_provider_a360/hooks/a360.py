@@ -8,7 +8,8 @@ from typing import Any, Literal, overload
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, Connection, mask_secret
 
 from airflow_provider_a360 import airflow_compat
-from airflow_provider_a360.api.client import CALL_DEADLINE, A360Client, Day
+from airflow_provider_a360.api.base_client import CALL_DEADLINE
+from airflow_provider_a360.api.client import A360Client, Day
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.paging import Listing

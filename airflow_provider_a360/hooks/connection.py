@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import Connection, mask_secret
 
-from airflow_provider_a360.api.client import CALL_DEADLINE, A360Client
+from airflow_provider_a360.api.base_client import CALL_DEADLINE
+from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError
 from airflow_provider_a360.api.settings import Settings
 

@@ -38,7 +38,7 @@ WAITS = {
     "settled": Wait([0, 5, 0, 0], "success", polls=4, given={"settle_polls": 2}, says=("in 1 of 2 polls",)),
     "null": Wait([None, "", 0], "success", polls=3, says=("doesn't count as 0",)),
     "null_between": Wait([0, None, 0, 0], "success", polls=4, given={"settle_polls": 2}),
-    "transient": Wait([4, BAD_GATEWAY, 0], "success", polls=4, says=("502", "Trying again in")),
+    "transient": Wait([4, BAD_GATEWAY, 0], "success", polls=4, says=("502", "Retrying in")),
     "unreadable": Wait([4, NO_JSON, 0], "success", polls=3, says=("could not be polled, the wait goes on",)),
     "paused": Wait(
         [5, 5, 5, 0],

@@ -319,7 +319,7 @@ def test_passing_failures_are_tried_again_within_the_task(airflow, serve, tmp_pa
     sandbox.answer_next("/a360", status=502, body="<html>Bad gateway</html>", times=2)
     done = airflow.test(conversions(tmp_path, flow_ids=MAIN_FLOW), a360=connection(sandbox))
     assert (done.only.state, done.only.tries) == ("success", 1)
-    assert "Trying again in" in done.log
+    assert "Retrying in" in done.log
 
 
 def test_after_the_calls_own_tries_airflow_retries_a_passing_failure(airflow, serve, tmp_path):

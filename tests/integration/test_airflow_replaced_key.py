@@ -123,7 +123,7 @@ def test_waits_go_on_with_the_key_that_was_saved(ran):
     assert {name: task.state for name, task in ran.tasks.items()} == dict.fromkeys(MODES, "success")
     assert (ran.tasks["poked"].tries, ran.tasks["deferred"].tries) == (1, 1)
     assert "accepted before" not in ran.logs["rescheduled"]
-    replaced = {name: ran.logs[name].count("the connection holds others by now") for name in ("poked", "deferred")}
+    replaced = {name: ran.logs[name].count("The connection has new ones") for name in ("poked", "deferred")}
     # The second triggerer began with the third key, so it had none to replace.
     assert replaced == {"poked": 2, "deferred": 1}
 

@@ -12,8 +12,8 @@ from airflow_provider_a360.api.days import Days, date_filter
 from airflow_provider_a360.api.decoding import record
 from airflow_provider_a360.api.errors import A360AnswerError, A360ConfigError, A360FormatError
 from airflow_provider_a360.api.masking import scrub
-from airflow_provider_a360.api.pace import Pace
 from airflow_provider_a360.api.parallel import in_order
+from airflow_provider_a360.api.rate_limit import RateLimiter
 from airflow_provider_a360.api.records import Conversion, ElementStats
 from airflow_provider_a360.operators import rendered
 
@@ -214,7 +214,7 @@ def test_no_second_holds_more_requests_than_the_rate(rate, steps):
         nonlocal now
         now += seconds
 
-    pace = Pace(rate, clock=lambda: now)
+    pace = RateLimiter(rate, clock=lambda: now)
     sent = []
     for step in steps:
         now += step

@@ -34,7 +34,7 @@ SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
 
 @pytest.fixture(autouse=True)
 def _of_its_own(monkeypatch):
-    monkeypatch.setattr(account, "_accounts", {})
+    monkeypatch.setattr(account, "_shared_objects", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
     monkeypatch.setattr(a360, "INTERACTIVE_DEADLINE", 0.05)
     monkeypatch.setattr(cli_account, "INTERACTIVE_DEADLINE", 0.05)
@@ -199,7 +199,7 @@ def test_an_unknown_host_is_said_to_be_unknown(run, connect, no_name_server):
     connect(host="https://nowhere.example.com")
     worked, said = both(run)
     assert not worked
-    assert "no answer from https://nowhere.example.com (its name is not known)" in said
+    assert "no answer from https://nowhere.example.com (host name could not be resolved)" in said
 
 
 def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):

@@ -56,6 +56,5 @@ def connect(sandbox: Sandbox, *, deadline: float = 30.0, **settings: Any) -> A36
 def connect_by_key(url: str, **more: Any) -> A360Client:
     """A client with a static key, so that the first request is the one under test."""
     deadline = more.pop("deadline", 30.0)
-    return A360Client(
-        Settings(secret=Sandbox.api_key, base_url=url, requests_per_second=1000, **more), deadline=deadline
-    )
+    given = {"secret": Sandbox.api_key, "base_url": url, "requests_per_second": 1000, **more}
+    return A360Client(Settings(**given), deadline=deadline)

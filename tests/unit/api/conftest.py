@@ -18,7 +18,7 @@ from airflow_provider_a360.sandbox.server import Sandbox
 
 @pytest.fixture(autouse=True)
 def _own_accounts_and_short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "_accounts", {})
+    monkeypatch.setattr(account, "_shared_objects", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
 
 

@@ -201,7 +201,7 @@ def test_goals_listed_under_the_other_spelling_are_found(sandbox, days, printed,
     for rows in ([row], []):
         sandbox.answer_next(path + printed, status=404)
         sandbox.answer_next(path + other, body={"total": 1, "items": rows})
-    found = connect(sandbox).conversions(example.MAIN_FLOW, "goal", **days)
+    found = connect(sandbox).conversions(example.MAIN_FLOW, kind="goal", **days)
     assert [conversion.conversion_id for conversion in found] == [7]
 
 
@@ -211,7 +211,7 @@ def test_goals_listed_under_neither_spelling_are_none(sandbox, status):
     client.flow(example.MAIN_FLOW)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goals", status=404)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/goal", status=status)
-    assert list(client.conversions(example.MAIN_FLOW, "goal", **DAYS)) == []
+    assert list(client.conversions(example.MAIN_FLOW, kind="goal", **DAYS)) == []
 
 
 SPELLINGS = ["/a360/one", "/a360/other"]

@@ -1,4 +1,4 @@
-"""Where the bearer comes from, how long it is used, and what a refusal means."""
+"""Where the access token comes from, how long it is used, and what a refusal means."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -48,11 +48,11 @@ def test_the_time_that_a_login_took_counts_as_the_tokens_age():
         return {"access_token": next(answers), "expires_in": 60}
 
     start = clock()
-    assert credentials.bearer(slow_login) == "a"
+    assert credentials.access_token(slow_login) == "a"
     clock.passed(start + 54 - clock())
-    assert credentials.bearer(slow_login) == "a"
+    assert credentials.access_token(slow_login) == "a"
     clock.passed(start + 59 - clock())
-    assert credentials.bearer(slow_login) == "b"
+    assert credentials.access_token(slow_login) == "b"
 
 
 def test_expires_in_may_be_a_string(sandbox, clock):
@@ -144,14 +144,14 @@ def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_er
 def used_up_by_others(client, monkeypatch):
     """The client, where others of its account have used each new token with success before its own turn comes."""
     credentials = client._transport._credentials
-    bearer = credentials.bearer
+    access_token = credentials.access_token
 
-    def bearer_of_a_busy_account(ask):
-        token = bearer(ask)
+    def token_of_a_busy_account(ask):
+        token = access_token(ask)
         credentials.accepted()
         return token
 
-    monkeypatch.setattr(credentials, "bearer", bearer_of_a_busy_account)
+    monkeypatch.setattr(credentials, "access_token", token_of_a_busy_account)
     return client
 
 

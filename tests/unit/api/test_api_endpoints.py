@@ -209,9 +209,9 @@ def table() -> list[Endpoint]:
             FILTERED,
             dict,
             lambda account: {
-                "starts": str(account.flow(FLOW).starts(utc_days(FIRST, LAST))),
-                "send_messages": str(account.flow(FLOW).messages(utc_days(FIRST, LAST))),
-                "conversions": str(len(account.flow(FLOW).conversions_on(FIRST, LAST))),
+                "starts": account.flow(FLOW).starts(utc_days(FIRST, LAST)),
+                "send_messages": account.flow(FLOW).messages(utc_days(FIRST, LAST)),
+                "conversions": len(account.flow(FLOW).conversions_on(FIRST, LAST)),
             },
         ),
         Endpoint(
@@ -292,7 +292,7 @@ def table() -> list[Endpoint]:
         rows += [
             Endpoint(
                 name,
-                lambda client, k=kind, g=goal_id: list(client.conversions(FLOW, k, goal_id=g)),
+                lambda client, k=kind, g=goal_id: list(client.conversions(FLOW, kind=k, goal_id=g)),
                 f"{flow}/conversions/list/{plain}",
                 PAGE,
                 lambda found: [conversion(row) for row in found],
@@ -300,7 +300,7 @@ def table() -> list[Endpoint]:
             ),
             Endpoint(
                 f"{name}, filtered",
-                lambda client, k=kind, g=goal_id: list(client.conversions(FLOW, k, goal_id=g, **DAYS)),
+                lambda client, k=kind, g=goal_id: list(client.conversions(FLOW, kind=k, goal_id=g, **DAYS)),
                 f"{flow}/conversions/list/{filtered}/group-stat-filtered",
                 FILTERED,
                 lambda found: [conversion(row) for row in found],
@@ -422,7 +422,7 @@ def test_the_filtered_totals_hold_every_goal_when_a_page_holds_one(sandbox):
         pytest.param(lambda client: client.element_stats(1, "email", "2026-11-02", "2026-11-01"), id="days backwards"),
         pytest.param(lambda client: client.element_stats(1, "email", "None"), id="no rendered day"),
         pytest.param(lambda client: client.contacts(1, "messenger"), id="no list of contacts"),
-        pytest.param(lambda client: client.conversions(FLOW, "goals"), id="unknown kind"),
+        pytest.param(lambda client: client.conversions(FLOW, kind="goals"), id="unknown kind"),
         pytest.param(lambda client: client.conversions(FLOW, goal_id=-1), id="goal below 1"),
         pytest.param(lambda client: client.delete_event_logs(), id="delete nothing"),
         pytest.param(lambda client: client.delete_event_logs(event_id="", email=""), id="delete empty"),

@@ -31,7 +31,7 @@ def test_rows_added_while_a_list_is_read_lose_and_repeat_none(serve, at_once):
 
 
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_a_list_that_loses_rows_while_it_is_read_is_read_again(serve, at_once):
+def test_a_list_that_loses_rows_while_it_is_read_is_reload_settings(serve, at_once):
     """It changes at its 50th request and then at the 100th; a reading takes 32, and the first is left where it is seen
     to have changed.
     """

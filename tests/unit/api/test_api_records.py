@@ -1,14 +1,17 @@
 """Rows as the service may send them: strings of digits, nulls, PHP's empty arrays, fields that nobody knows yet."""
 
 import json
+import typing
 from datetime import UTC, datetime
 
 import pytest
 from api_support import connect
 
 from airflow_provider_a360.api import values
-from airflow_provider_a360.api.endpoints import FLOW_STATUSES
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.endpoints import ELEMENT_TYPES, FLOW_STATUSES
 from airflow_provider_a360.api.errors import A360FormatError
+from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.sandbox import example
 
 FLOW = f"/a360/autoresponders/{example.MAIN_FLOW}"
@@ -262,6 +265,29 @@ def test_empty_arrays_stand_for_empty_objects(sandbox):
     assert (answer.total_conversions, answer.maintrigger, answer.goals) == (0, None, [])
     sandbox.answer_next(f"{FLOW}/group-stat-filtered", body={"data": []})
     assert connect(sandbox).flow_stats(example.MAIN_FLOW, "2026-11-02") == {}
+
+
+def test_a_flows_statistics_have_numbers_where_the_service_sends_digits(sandbox):
+    sent = {
+        "starts": "22", "rate": "12.50", "minus": "-3", "zero": "0", "sent": 7, "none": None, "empty": "",
+        "since": "2026-11-02 10:00:00", "code": "007", "long": "1" * 30, "exponent": "1e5", "spaced": " 1 ",
+        "name": "2026", "phone": "12025550123",
+        "elements": [{"id": "4", "title": "7", "counts": ["1", "x"]}],
+    }  # fmt: skip
+    sandbox.answer_next(f"{FLOW}/group-stat-filtered", body={"data": sent})
+    assert connect(sandbox).flow_stats(example.MAIN_FLOW, "2026-11-02") == sent | {
+        "starts": 22, "rate": 12.5, "minus": -3, "zero": 0, "elements": [{"id": 4, "title": "7", "counts": [1, "x"]}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("element_type", sorted(ELEMENT_TYPES.keys() - {"messenger"}))
+def test_each_element_types_contacts_have_their_own_type(sandbox, element_type):
+    """What an editor shows for `contacts(…, "email")` is what comes."""
+    hints = [typing.get_type_hints(overload) for overload in typing.get_overloads(A360Client.contacts)]
+    (shown,) = [hint["return"] for hint in hints if element_type in typing.get_args(hint["element_type"])]
+    sandbox.answer_next("/a360/stats", body={"data": [{"id": 1}], "total": 1})
+    (contact,) = connect(sandbox).contacts(1, element_type)
+    assert shown == Listing[type(contact)]
 
 
 @pytest.mark.parametrize(

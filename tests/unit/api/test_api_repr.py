@@ -7,7 +7,7 @@ from typing import get_type_hints
 import pytest
 from rich.console import Console
 
-from airflow_provider_a360.api.account import credentials_of, pace_of
+from airflow_provider_a360.api.account import credentials_of, rate_limiter_of
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.records import CONTACTS, Conversion, Flow, TriggeredContact
 from airflow_provider_a360.api.settings import Settings
@@ -67,5 +67,5 @@ def test_a_request_shows_where_it_goes_and_not_what_it_carries():
 def test_nothing_that_holds_the_secret_shows_it(client_id):
     settings = Settings(client_id=client_id, secret=SECRET)
     client = A360Client(settings)
-    for one in (settings, client, client._transport, credentials_of(settings), pace_of(settings)):
+    for one in (settings, client, client._transport, credentials_of(settings), rate_limiter_of(settings)):
         assert SECRET not in f"{one!r}{one}{printed(one)}"

@@ -14,7 +14,7 @@ import pytest
 from api_support import BACKOFF, Clock, asked, connect, connect_by_key
 
 from airflow_provider_a360.api import transport
-from airflow_provider_a360.api.calls import while_wanted
+from airflow_provider_a360.api.base_client import cancel_on_exit
 from airflow_provider_a360.api.errors import (
     A360ForbiddenError,
     A360NoDataError,
@@ -232,8 +232,8 @@ def test_every_style_of_a_limit_is_understood(sandbox, style, monkeypatch):
 def paused(client, monkeypatch):
     """The client with its sleeps noted instead of slept."""
     clock = Clock()
-    monkeypatch.setattr(client.unwanted, "wait", clock.sleep)
-    client._transport._pace._clock = clock
+    monkeypatch.setattr(client.cancelled, "wait", clock.sleep)
+    client._transport._rate_limiter._clock = clock
     return client, clock
 
 
@@ -281,7 +281,7 @@ def test_a_wait_longer_than_the_calls_time_is_not_begun(sandbox, monkeypatch):
 def test_an_answer_is_read_whole_though_the_pace_took_all_of_the_calls_time(sandbox, monkeypatch):
     client, clock = paused(connect_by_key(sandbox.url, deadline=0.3), monkeypatch)
     monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=clock))
-    client._transport._pace.refused(50)
+    client._transport._rate_limiter.slow_down(50)
     assert client.flow(example.EMPTY_FLOW).starts == 0
     assert clock.naps == [50]
     assert asked(sandbox) == [200]
@@ -302,9 +302,9 @@ def test_a_call_that_is_not_wanted_any_more_neither_waits_nor_tries_again(sandbo
     client = connect_by_key(sandbox.url, deadline=300)
     sandbox.answer_next(STATS, status=429, headers={"Retry-After": "50"})
     with ThreadPoolExecutor(2) as pool:
-        with while_wanted(client) as ours:
+        with cancel_on_exit(client) as ours:
             first = pool.submit(ours.element_stats, example.EMAIL, "email")
-            while not client._transport._pace._held_until:
+            while not client._transport._rate_limiter._blocked_until:
                 time.sleep(0.01)
             second = pool.submit(ours.flow, example.EMPTY_FLOW)
             assert not wait([first, second], 0.3).done
@@ -316,7 +316,7 @@ def test_a_call_that_is_not_wanted_any_more_neither_waits_nor_tries_again(sandbo
 
 def test_a_client_goes_on_after_its_work(sandbox):
     client = connect_by_key(sandbox.url)
-    with while_wanted(client) as ours:
+    with cancel_on_exit(client) as ours:
         ours.flow(example.EMPTY_FLOW)
     sandbox.answer_next("/a360", status=502)
     assert client.flow(example.EMPTY_FLOW).starts == 0
@@ -428,8 +428,8 @@ def test_failures_are_told_in_the_log_with_the_wait_before_the_next_try(sandbox,
     caplog.set_level("INFO")
     sandbox.answer_next(STATS, status=503, body={"message": "Busy"})
     of_email(sandbox)
-    assert [record.message for record in caplog.records if "again" in record.message] == [
-        f"GET {STATS}{example.EMAIL}/group-stat: 503 Busy. Trying again in 0.0 s."
+    assert [record.message for record in caplog.records if "Retrying" in record.message] == [
+        f"GET {STATS}{example.EMAIL}/group-stat: 503 Busy. Retrying in 0.0 s."
     ]
 
 

@@ -26,12 +26,12 @@ class Connection:
     def settings(self):
         return Settings(**self.fields, requests_per_second=1000)
 
-    def read_again(self):
+    def reload_settings(self):
         self.read += 1
         return self.settings()
 
     def client(self, **how):
-        return A360Client(self.settings(), deadline=30, read_again=self.read_again, **how)
+        return A360Client(self.settings(), deadline=30, reload_settings=self.reload_settings, **how)
 
     def replaced(self, secret, *, saved=True):
         """The service takes another secret from now on."""
@@ -159,7 +159,7 @@ def test_a_connection_that_changes_each_time_is_not_read_for_ever(sandbox, conne
         connection.fields["secret"] = f"secret-{next(numbers)}"
         return connection.settings()
 
-    client._transport._read_again = another
+    client._transport._reload_settings = another
     with pytest.raises(A360AuthError):
         client.flow(example.EMPTY_FLOW)
     assert len(sandbox.requests) < 10
@@ -186,7 +186,7 @@ def test_a_connection_that_can_not_be_read_leaves_the_refusal(sandbox, connectio
     def fails():
         raise failure
 
-    client._transport._read_again = fails
+    client._transport._reload_settings = fails
     with pytest.raises(A360RevokedError):
         client.flow(example.EMPTY_FLOW)
     assert said in caplog.text
@@ -199,7 +199,7 @@ def test_a_change_is_told_without_any_secret(sandbox, connection, caplog):
     client.flow(example.EMPTY_FLOW)
     connection.replaced("second-secret")
     client.flow(example.EMPTY_FLOW)
-    (said,) = [record for record in caplog.records if "holds others by now" in record.getMessage()]
+    (said,) = [record for record in caplog.records if "The connection has new ones" in record.getMessage()]
     assert said.levelname == "INFO"
     assert not any(text in caplog.text for text in ("second-secret", sandbox.client_secret, sandbox.client_id))
 
@@ -208,7 +208,7 @@ def test_each_token_is_told_before_it_is_used_to_every_client_that_uses_it(sandb
     told = {"first": [], "second": []}
     others = connect(sandbox)
     others.flow(example.EMPTY_FLOW)
-    clients = {name: connection.client(announce=told[name].append) for name in told}
+    clients = {name: connection.client(on_new_token=told[name].append) for name in told}
     for revoked in (False, True):
         if revoked:
             sandbox.revoke_tokens()
@@ -224,7 +224,7 @@ def test_each_token_is_told_before_it_is_used_to_every_client_that_uses_it(sandb
 
 def test_a_token_is_told_before_the_request_that_carries_it(sandbox, connection):
     seen = []
-    client = connection.client(announce=lambda _: seen.append(asked(sandbox)))
+    client = connection.client(on_new_token=lambda _: seen.append(asked(sandbox)))
     client.flow(example.EMPTY_FLOW)
     assert seen == [[]]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from airflow_provider_a360.api.client import conversion_identity
+from airflow_provider_a360.api.conversions import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.errors import A360ForbiddenError, A360RequestError
 from airflow_provider_a360.api.paging import Listing

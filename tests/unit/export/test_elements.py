@@ -140,7 +140,7 @@ def test_cancelled_request_does_not_count_as_unanswered(serve, caplog):
     export = serve()
     export.sandbox.answer_next(FLOW + "/total-stats", status=503)
     client = export.client()
-    client.unwanted.set()
+    client.cancelled.set()
     with pytest.raises(A360TransientError):
         next(
             ElementStatistics().batches(

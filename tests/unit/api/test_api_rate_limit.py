@@ -9,12 +9,12 @@ import pytest
 from api_support import Clock, asked, connect, logins
 
 from airflow_provider_a360.api import account
-from airflow_provider_a360.api.calls import while_wanted
+from airflow_provider_a360.api.base_client import cancel_on_exit
 from airflow_provider_a360.api.errors import A360TransientError
-from airflow_provider_a360.api.pace import Pace
+from airflow_provider_a360.api.rate_limit import RateLimiter
 from airflow_provider_a360.sandbox import example
 
-ACCOUNTS = account._accounts
+ACCOUNTS = account._shared_objects
 
 
 def busiest_second(times):
@@ -47,9 +47,9 @@ def test_the_lowest_rate_that_a_living_client_names_is_everybodys(sandbox):
     hurried = connect(sandbox, requests_per_second=1000)
     hurried.flow(example.EMPTY_FLOW)
     slow = connect(sandbox, requests_per_second=0.02)
-    with while_wanted(hurried) as ours:
-        threading.Timer(0.3, ours.unwanted.set).start()
-        with pytest.raises(A360TransientError, match="not wanted"):
+    with cancel_on_exit(hurried) as ours:
+        threading.Timer(0.3, ours.cancelled.set).start()
+        with pytest.raises(A360TransientError, match="cancelled"):
             ours.flow(example.EMPTY_FLOW)
     assert asked(sandbox) == [200]
     del slow
@@ -68,25 +68,25 @@ def test_two_connections_of_an_account_with_two_rates_keep_to_the_lower_one_toge
 def test_another_secret_of_the_same_client_has_the_same_pace(sandbox):
     """As somebody changes it, tasks with the old one and with the new one run side by side."""
     old, new = connect(sandbox), connect(sandbox, secret="another")
-    assert old._transport._pace is new._transport._pace
+    assert old._transport._rate_limiter is new._transport._rate_limiter
     assert old._transport._credentials is not new._transport._credentials
 
 
 def test_what_accounts_share_is_forgotten_with_them_and_names_no_secret(sandbox, monkeypatch):
-    monkeypatch.setattr(account, "_accounts", type(ACCOUNTS)())
+    monkeypatch.setattr(account, "_shared_objects", type(ACCOUNTS)())
     kept = connect(sandbox)
     kept.flow(example.EMPTY_FLOW)
-    assert all(text not in repr(list(account._accounts)) for text in (sandbox.client_id, sandbox.client_secret))
+    assert all(text not in repr(list(account._shared_objects)) for text in (sandbox.client_id, sandbox.client_secret))
     for number in range(200):
         connect(sandbox, client_id=f"client-{number}")
     gc.collect()
-    assert len(account._accounts) < 100
+    assert len(account._shared_objects) < 100
     connect(sandbox).flow(example.EMPTY_FLOW)
     assert logins(sandbox) == 1
 
 
 def test_hooks_made_one_after_the_other_share_a_token(sandbox, monkeypatch):
-    monkeypatch.setattr(account, "_accounts", type(ACCOUNTS)())
+    monkeypatch.setattr(account, "_shared_objects", type(ACCOUNTS)())
     for _ in range(3):
         connect(sandbox).flow(example.EMPTY_FLOW)
         gc.collect()
@@ -107,7 +107,7 @@ def test_no_more_requests_are_under_way_than_was_set(sandbox):
 @pytest.mark.parametrize("rate", [0.5, 1, 1.5, 9.5, 10])
 def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
     clock = Clock()
-    pace = Pace(rate, clock=clock)
+    pace = RateLimiter(rate, clock=clock)
     sent = []
     for _ in range(40):
         pace.wait(clock.sleep)
@@ -122,7 +122,7 @@ def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
 def test_requests_that_arrive_a_little_late_stay_within_the_services_second(rate):
     """The service counts arrivals: the first second's are held up on their way, those of the next are not."""
     clock = Clock()
-    pace = Pace(rate, clock=clock)
+    pace = RateLimiter(rate, clock=clock)
     burst = int(rate)
     arrivals = []
     for number in range(2 * burst):
@@ -133,19 +133,19 @@ def test_requests_that_arrive_a_little_late_stay_within_the_services_second(rate
 
 def test_a_refusal_holds_up_all_and_the_longest_wins():
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     start = clock()
-    pace.refused(7)
-    pace.refused(2)
+    pace.slow_down(7)
+    pace.slow_down(2)
     pace.wait(clock.sleep)
     assert clock() - start == pytest.approx(7)
 
 
 def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     start = clock()
-    pace.refused(1)
+    pace.slow_down(1)
     pace.wait(clock.sleep)
     assert clock() == start
 
@@ -153,12 +153,12 @@ def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
 def seconds_for_two(*refusals):
     """How long two requests take at ten a second, after so many refusals in each of the seconds before."""
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     pace.wait(clock.sleep)
     for together in refusals:
         clock.passed(1)
         for _ in range(together):
-            pace.refused(0)
+            pace.slow_down(0)
     start = clock()
     pace.wait(clock.sleep)
     pace.wait(clock.sleep)
@@ -178,7 +178,7 @@ def test_a_process_that_was_refused_for_a_minute_still_asks_every_few_seconds():
 
 def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
 
     def seconds_for_ten():
         start = clock()
@@ -189,7 +189,7 @@ def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_a
     seconds_for_ten()
     alone = seconds_for_ten()
     for _ in range(6):
-        pace.refused(0)
+        pace.slow_down(0)
         clock.sleep(1)
     assert seconds_for_ten() > 2 * alone
     for _ in range(10):
@@ -200,7 +200,7 @@ def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_a
 @pytest.mark.parametrize("rates", [(10, 2), (2, 10)])
 def test_a_rate_holds_as_long_as_whoever_named_it(rates):
     clock, users = Clock(), [Clock(), Clock()]
-    pace = Pace(rates[0], clock=clock)
+    pace = RateLimiter(rates[0], clock=clock)
     for user, rate in zip(users, rates, strict=True):
         pace.join(user, rate)
 
@@ -219,7 +219,7 @@ def test_a_rate_holds_as_long_as_whoever_named_it(rates):
 
 def test_a_rate_that_falls_counts_what_was_sent_before():
     clock, user = Clock(), Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     for _ in range(10):
         pace.wait(clock.sleep)
     pace.join(user, 1)
@@ -229,15 +229,15 @@ def test_a_rate_that_falls_counts_what_was_sent_before():
 
 
 def said_of_refusals(caplog):
-    return [record for record in caplog.records if "beyond the account's limit" in record.getMessage()]
+    return [record for record in caplog.records if "by the account's rate limit" in record.getMessage()]
 
 
 def test_refusals_are_told_every_ten_seconds_with_their_number_and_the_pace(caplog):
     caplog.set_level(logging.DEBUG)
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     for _ in range(30):
-        pace.refused(0)
+        pace.slow_down(0)
         clock.passed(1)
     said = said_of_refusals(caplog)
     assert {record.levelname for record in said} == {"INFO"}
@@ -250,9 +250,9 @@ def test_refusals_are_told_every_ten_seconds_with_their_number_and_the_pace(capl
 def test_the_last_refusals_are_told_by_a_request_that_goes_through(caplog):
     caplog.set_level(logging.INFO)
     clock = Clock()
-    pace = Pace(10, clock=clock)
+    pace = RateLimiter(10, clock=clock)
     for _ in range(5):
-        pace.refused(0)
+        pace.slow_down(0)
     pace.wait(clock.sleep)
     assert [record.args[0] for record in said_of_refusals(caplog)] == [1]
     clock.passed(11)

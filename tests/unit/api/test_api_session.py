@@ -1,5 +1,6 @@
-"""Proxies and certificates of the environment, against a real proxy and real TLS."""
+"""The HTTP session: proxies and certificates of the environment, against a real proxy and real TLS, and adapters."""
 
+import io
 import ipaddress
 import select
 import socket
@@ -7,18 +8,21 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from api_support import TOKEN_PATH, asked, connect
+import requests
+from api_support import TOKEN_PATH, asked, connect, connect_by_key
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_a360.api.errors import A360ConfigError, A360TransientError
+from airflow_provider_a360.api.errors import A360ConfigError, A360RequestError, A360TransientError
+from airflow_provider_a360.sandbox import example
 
 NAME = "a360.example.com"
 
@@ -241,3 +245,73 @@ def test_a_netrc_does_not_take_the_bearers_place_and_is_not_shown_to_the_login(s
     assert shown.pop(TOKEN_PATH) == "none"
     assert shown
     assert all(authorization.startswith("Bearer ") for authorization in shown.values())
+
+
+def test_threads_share_a_pool_of_connections(sandbox):
+    client = connect(sandbox, max_in_flight=4)
+    sandbox.knobs.latency = 0.05
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: client.flow(example.EMPTY_FLOW), range(16)))
+    request = requests.Request("GET", sandbox.url).prepare()
+    pool = client.session.get_adapter(sandbox.url).get_connection_with_tls_context(request, verify=True)
+    assert (pool.num_connections, pool.num_requests) == (4, 17)
+
+
+def test_cookies_are_not_kept(sandbox):
+    client = connect(sandbox)
+    cookie = {"Set-Cookie": "visit=1; Path=/"}
+    sandbox.answer_next("/a360", body={"autoresponder": {"id": 1}}, headers=cookie)
+    client.flow(1)
+    assert not client.session.cookies
+
+
+class ReadsBodies(requests.adapters.HTTPAdapter):
+    """One that reads each body, to log it or to measure it."""
+
+    def send(self, *args, **kwargs):
+        response = super().send(*args, **kwargs)
+        assert response.content
+        return response
+
+
+class GivesFiles(requests.adapters.HTTPAdapter):
+    """One whose bodies are plain files."""
+
+    def send(self, *args, **kwargs):
+        response = super().send(*args, **kwargs)
+        response.raw = io.BytesIO(response.raw.read(decode_content=True))
+        return response
+
+
+@pytest.mark.parametrize("adapter", [ReadsBodies, GivesFiles])
+def test_an_adapter_of_the_user_may_read_or_replace_the_body(sandbox, adapter):
+    client = connect(sandbox)
+    client.session.mount("http://", adapter())
+    assert client.flow(example.EMPTY_FLOW).starts == 0
+
+
+def test_the_body_of_a_redirect_cannot_hold_a_call_beyond_its_time(raw_server):
+    def handle(_, connection):
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 1200\r\n\r\n")
+        for _ in range(1200):
+            connection.sendall(b" ")
+            threading.Event().wait(0.05)
+
+    url, numbers = raw_server(handle)
+    with pytest.raises(A360TransientError, match="the answer took too long"):
+        connect_by_key(url, deadline=0.3, read_timeout=0.3).flow(7)
+    assert numbers == [1]
+
+
+@pytest.mark.parametrize("location", ["http://[", "mailto:a@example.com", "", "\u00e9"])
+def test_a_redirect_to_nowhere_is_an_error_of_its_status(sandbox, location):
+    sandbox.answer_next("/a360", status=302, headers={"Location": location})
+    with pytest.raises(A360RequestError, match="302"):
+        connect(sandbox).flow(7)
+
+
+@pytest.mark.parametrize("key", ["sp_apikey_one\nsp_apikey_two", "sp_apikey_\u0430bc", "sp_apikey \u2026"])
+def test_a_key_that_no_header_can_carry_is_an_error_of_the_connection(key):
+    with pytest.raises(A360ConfigError) as caught:
+        connect_by_key("http://127.0.0.1:9", deadline=0.2, secret=key).flow(7)
+    assert "apikey" not in str(caught.value)
