@@ -112,3 +112,9 @@ def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
         if element.type == "email" and not element.deleted
     ]
     assert counted == [len(element.events) for element in emails] != []
+
+
+def test_the_commands_stand_without_airflows_command_line_too(home):
+    shown = home.run("python", "-m", "airflow_provider_a360", "--help")
+    assert "demo" in shown
+    assert "sandbox" in shown
