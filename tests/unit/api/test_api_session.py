@@ -249,7 +249,7 @@ def test_a_netrc_does_not_take_the_bearers_place_and_is_not_shown_to_the_login(s
 
 def test_threads_share_a_pool_of_connections(sandbox):
     client = connect(sandbox, max_in_flight=4)
-    sandbox.knobs.latency = 0.05
+    sandbox.options.latency = 0.05
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: client.flow(example.EMPTY_FLOW), range(16)))
     request = requests.Request("GET", sandbox.url).prepare()

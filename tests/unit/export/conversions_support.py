@@ -80,7 +80,7 @@ class Client:
     counted: list[Any] = field(default_factory=list)
     selections: set[Any] = field(default_factory=set)
 
-    def conversions(self, flow_id, kind="all", *, goal_id=None, first_day=None, last_day=None):
+    def conversions(self, flow_id, first_day=None, last_day=None, *, kind="all", goal_id=None):
         days = None if first_day is None else Days(first_day, last_day)
         self.requested.append(days)
         self.selections.add((flow_id, kind, goal_id))
