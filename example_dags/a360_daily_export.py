@@ -1,6 +1,7 @@
 """Export yesterday's element statistics and conversions every morning.
 
-To export other days, start a run with `first_day` and `last_day`, or create a backfill.
+To export other days, start a run with `first_day` and `last_day`, or create a backfill. If both are empty, a run
+exports the days of its data interval.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator, A360ExportElementStatsOperator
 
 DESTINATION = os.environ.get("A360_DESTINATION", "~/a360")
-DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     "a360_daily_export",
@@ -26,8 +26,8 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     params={
-        "first_day": Param(None, description="First UTC day to export. Empty: the run's interval.", **DAY),
-        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+        "first_day": Param(None, type=["null", "string"], format="date", description="First UTC day to export"),
+        "last_day": Param(None, type=["null", "string"], format="date", description="Last UTC day to export"),
     },
     default_args={
         "owner": "marketing",

@@ -14,8 +14,6 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_a360.hooks.a360 import A360Hook
 from airflow_provider_a360.operators.export import A360ExportConversionsOperator
 
-DAY = {"type": ["null", "string"], "format": "date"}
-
 with DAG(
     "a360_export_per_flow",
     description="Export the conversions of each active flow by a task of its own",
@@ -24,8 +22,8 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     params={
-        "first_day": Param(None, description="First UTC day to export. Empty: the last three days.", **DAY),
-        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+        "first_day": Param(None, type=["null", "string"], format="date", description="First UTC day to export"),
+        "last_day": Param(None, type=["null", "string"], format="date", description="Last UTC day to export"),
     },
     default_args={
         "owner": "marketing",

@@ -13,7 +13,6 @@ from airflow_provider_a360.operators.export import A360ExportConversionsOperator
 
 log = logging.getLogger(__name__)
 conversions = Asset("a360_conversions")
-DAY = {"type": ["null", "string"], "format": "date"}
 
 with DAG(
     "a360_export_for_report",
@@ -23,8 +22,8 @@ with DAG(
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     catchup=False,
     params={
-        "first_day": Param(None, description="First UTC day to export. Empty: the run's interval.", **DAY),
-        "last_day": Param(None, description="Last UTC day to export, included.", **DAY),
+        "first_day": Param(None, type=["null", "string"], format="date", description="First UTC day to export"),
+        "last_day": Param(None, type=["null", "string"], format="date", description="Last UTC day to export"),
     },
     default_args={"owner": "marketing", "retries": 3},
     tags=["a360"],

@@ -9,7 +9,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_a360 import airflow_compat
 from airflow_provider_a360.api.base_client import CALL_DEADLINE
-from airflow_provider_a360.api.client import A360Client, Day
+from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.api.days import Day
 from airflow_provider_a360.api.endpoints import ConversionKind
 from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.paging import Listing
@@ -92,9 +93,10 @@ class A360Hook(BaseHook):
         :param deadline: seconds after which a call that still fails is given up.
         :raises A360ConfigError: if the connection is missing or invalid.
         """
+        connection = self._connection
         try:
             return make_client(
-                settings_of(self._connection), deadline=deadline, reload_settings=lambda: settings_of(self._look_up())
+                settings_of(connection), deadline=deadline, reload_settings=lambda: settings_of(self._look_up())
             )
         except A360ConfigError as error:
             raise A360ConfigError(f"Connection {self.a360_conn_id}: {error}") from None

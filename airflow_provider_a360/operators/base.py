@@ -59,7 +59,7 @@ class A360ExportBaseOperator(BaseOperator):
         super().__init__(**kwargs)
         rendered.check_literal("file_format", file_format)
         self.flow_ids = flow_ids
-        self.destination = destination
+        self.destination: Any = destination  # a path once templates are rendered
         self.file_format = file_format
         self.first_day = first_day
         self.last_day = last_day

@@ -217,7 +217,7 @@ def test_an_optional_parameter_that_renders_to_nothing_is_not_given(run, tmp_pat
 def test_personal_data_that_renders_to_nothing_exports_no_address(run, tmp_path, nothing):
     done = run(conversions(tmp_path, personal_data="{{ params.nothing }}"), params={"nothing": nothing})
     assert (done.only.state, done.only.tries) == ("failed", 1)
-    assert "personal_data is empty: say keep, hash or drop." in done.log
+    assert 'personal_data is empty: set "keep", "hash" or "drop".' in done.log
     assert not list(tmp_path.iterdir())
 
 

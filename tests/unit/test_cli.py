@@ -174,7 +174,7 @@ def test_a_limit_used_up_by_others_is_said_to_be(run, connect, sandbox, style):
     worked, said = both(run)
     assert not worked
     assert "429" in said
-    assert "limit of requests is used up" in said
+    assert "rate limit is exhausted" in said
     assert len([seen for seen in sandbox.requests if seen.path == TOKEN_PATH]) > 2
     assert "run the task" not in said
 

@@ -14,7 +14,7 @@ from airflow_provider_a360.sandbox.server import Sandbox
 from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
 
 OPERATORS = [A360ExportConversionsOperator, A360ExportElementStatsOperator, A360FlowQueueSensor]
-METHODS = [name for name, value in vars(A360Client).items() if callable(value) and not name.startswith("_")]
+METHODS = [name for name, _ in inspect.getmembers(A360Client, callable) if not name.startswith("_")]
 
 
 @pytest.fixture

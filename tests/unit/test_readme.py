@@ -46,7 +46,7 @@ ELEMENT_STATS = section("**`element_stats`**", "A task returns a **manifest**")
 
 
 def test_the_readme_is_short():
-    assert len(README.splitlines()) <= 300
+    assert len(README.splitlines()) <= 320
     assert [line for line in README.splitlines() if len(line) > 120 and not line.startswith("|")] == []
 
 
@@ -108,7 +108,7 @@ def test_parameters_of_the_operators():
 
 
 def test_methods_of_the_hook():
-    endpoints = {name for name, value in vars(A360Client).items() if callable(value) and not name.startswith("_")}
+    endpoints = {name for name, _ in inspect.getmembers(A360Client, callable) if not name.startswith("_")}
     named = set(code(section("call the hook:", "Lists are streams")))
     assert named == endpoints
     assert all(callable(getattr(A360Hook, name)) for name in named)

@@ -131,7 +131,7 @@ def test_adjacent_list_that_fails_later_is_noted():
 
     def failing(*what, **more):
         listing = conversions(*what, **more)
-        if more["last_day"] == BEFORE.last:
+        if what[2] == BEFORE.last:
             fetch = listing._fetch
 
             def refuse(offset, limit):
