@@ -56,7 +56,8 @@ def poll(
     return counts
 
 
-# Until 3.2.2. What is said from any other thread may take another's answer, and that ends the triggerer.
+# Until 3.2.2. In a triggerer before that, a message to Airflow from a thread that asgiref didn't start may take the
+# answer to another one, which ends the triggerer.
 async def mask_secret(secret: str) -> None:
     """Mask a secret in the logs of triggers."""
     from airflow.providers.common.compat.sdk import mask_secret as mask  # noqa: PLC0415
