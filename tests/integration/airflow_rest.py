@@ -38,6 +38,8 @@ class Rest:
             self.ask(f"{path}/upstreamAssetEvents")
             for task in self.ask(f"{path}/taskInstances")["task_instances"]:
                 of_task = f"{path}/taskInstances/{task['task_id']}"
+                # The list leaves out the rendered fields before Airflow 3.3.
+                self.ask(of_task)
                 for number in range(1, task["try_number"] + 1) if logs else ():
                     self.ask(f"{of_task}/logs/{number}?full_content=true")
                 for entry in self.ask(f"{of_task}/xcomEntries")["xcom_entries"]:
