@@ -13,7 +13,7 @@ from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.conversions import conversion_identity
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
-from airflow_provider_a360.api.errors import UNANSWERED
+from airflow_provider_a360.api.errors import SKIPPABLE
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export.datasets import Findings
@@ -210,7 +210,7 @@ class FlowConversions:
                 is_only_page = number == 0 and not listing.pages_ahead
                 if not is_only_page and (number == most or not self._filter_date.take_page()):
                     return False
-        except UNANSWERED as error:
+        except SKIPPABLE as error:
             log.info("Flow %d: the filter could not be looked into: %s", self._flow_id, error)
             return False
         return listing.shortfall is None
@@ -246,7 +246,7 @@ class FlowConversions:
         first, last = (None, None) if asked is None else (asked.first, asked.last)
         try:
             counts = self._client.conversion_totals(self._flow_id, first, last)
-        except UNANSWERED:
+        except SKIPPABLE:
             return None
         if goal_id is not None:
             return next((goal.conversions for goal in counts.goals if goal.id == goal_id), None)
@@ -267,6 +267,6 @@ class FlowConversions:
         """Return the list of the days for a question that only improves the answer; None where the service refuses."""
         try:
             return self._list(days)
-        except UNANSWERED as error:
+        except SKIPPABLE as error:
             log.info("Flow %d: conversions of %s could not be listed: %s", self._flow_id, days, error)
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import UNANSWERED, A360FlowNotFoundError, A360GoalNotFoundError
+from airflow_provider_a360.api.errors import SKIPPABLE, A360FlowNotFoundError, A360GoalNotFoundError
 from airflow_provider_a360.export.datasets import Findings
 
 
@@ -27,7 +27,7 @@ def check_goal(client: A360Client, flow_id: int, goal_id: int, findings: Finding
             for goal in client.element_totals(flow_id, "goal", deleted=True):
                 if goal.element_type == "goal":
                     goals.setdefault(goal.element_id, None)
-    except UNANSWERED as error:
+    except SKIPPABLE as error:
         findings.warn(
             f"Whether flow {flow_id} has goal {goal_id}, or had it, could not be asked ({error}). The "
             "export goes on: without such a goal, its files hold no rows."
