@@ -1,1 +1,1 @@
-"""A360 as Python: imports no Airflow and writes no file."""
+"""A client of the A360 API. It imports no Airflow and writes no files."""

@@ -1,4 +1,4 @@
-"""What an HTTP answer of the service means: its data, or one of the errors. Pure."""
+"""Turn an HTTP response of the service into its data or an error. Pure."""
 
 from __future__ import annotations
 
@@ -20,26 +20,32 @@ from airflow_provider_a360.api.errors import (
     A360UndecodableError,
 )
 
-# Seen on the service's host, whatever the status beside them.
+# Error codes of the service, sent with various statuses.
 _LIMIT_CODE = 2020202020
 _TARIFF_CODE = 3030303030
 
 _NO_CONTENT, _UNAUTHORISED, _FORBIDDEN = 204, 401, 403
-# A request that timed out, or came too early, on its way is worth another.
-_WORTH_ANOTHER_TRY = frozenset({408, 425, TOO_MANY})
+# 408 and 425: a proxy timed out, or wants the request to be repeated.
+_RETRYABLE = frozenset({408, 425, TOO_MANY})
 
 
 def read(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> Any:
-    """Return the decoded JSON of a good answer.
+    """Return the decoded JSON of a successful response.
 
-    A 200 is an error when its top level says `"result": false` or has an `error_code`, as the service's host does.
+    A 200 is an error too if its top level has `"result": false` or an `error_code`.
 
-    :raises A360AuthError: 401
-    :raises A360ForbiddenError: 403
-    :raises A360NoDataError: 204, and 404 with a JSON or an empty body
-    :raises A360TransientError: 429, 5xx
-    :raises A360UndecodableError: a body that is not JSON with a 2xx or a 404: it is not the service that answers so
-    :raises A360RequestError: anything else that is not a 2xx
+    :param method: the request's method, for errors.
+    :param path: the request's path, for errors.
+    :param status: the HTTP status.
+    :param headers: the response's headers.
+    :param body: the response's decoded body.
+    :return: the decoded JSON.
+    :raises A360AuthError: for a 401.
+    :raises A360ForbiddenError: for a 403.
+    :raises A360NoDataError: for a 204, and for a 404 with a JSON or an empty body.
+    :raises A360TransientError: for a 408, a 425, a 429 and a 5xx.
+    :raises A360UndecodableError: if the body of a 2xx or a 404 isn't JSON, so that it can't be the service's.
+    :raises A360RequestError: for all other statuses.
     """
     good = 200 <= status < 300  # noqa: PLR2004
     if status == _NO_CONTENT:
@@ -48,7 +54,7 @@ def read(method: str, path: str, status: int, headers: Mapping[str, str], body: 
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         if good or (status == NOT_FOUND and body.strip()):
-            raise A360UndecodableError(method, path, status, "answered with a body that is not JSON") from None
+            raise A360UndecodableError(method, path, status, "the response is not JSON") from None
         data = None
     code = _error_code(data)
     if good and not code and not (isinstance(data, dict) and data.get("result") is False):
@@ -57,9 +63,9 @@ def read(method: str, path: str, status: int, headers: Mapping[str, str], body: 
     reason = _reason(data) or f"without a message, error_code {code}" if code else _reason(data) or "no message"
     if 400 <= (code or 0) < 600:  # noqa: PLR2004
         status = code or status
-    if code == _LIMIT_CODE or (status in _WORTH_ANOTHER_TRY and code != _TARIFF_CODE) or status >= 500:  # noqa: PLR2004
-        retried = TOO_MANY if code == _LIMIT_CODE else status
-        raise A360TransientError(method, path, retried, reason, retry_after=_retry_after(headers))
+    if code == _LIMIT_CODE or (status in _RETRYABLE and code != _TARIFF_CODE) or status >= 500:  # noqa: PLR2004
+        as_status = TOO_MANY if code == _LIMIT_CODE else status
+        raise A360TransientError(method, path, as_status, reason, retry_after=_retry_after(headers))
     if status == _FORBIDDEN or code == _TARIFF_CODE:
         raise A360ForbiddenError(method, path, status, reason)
     if status == _UNAUTHORISED:
@@ -75,7 +81,7 @@ def _error_code(data: Any) -> int | None:
 
 
 def _reason(data: Any) -> str:
-    """The service's own words: a message, the messages of fields, or a bare string."""
+    """Return the service's own message: a message, the messages of fields, or a bare string."""
     if isinstance(data, str):
         return data
     if not isinstance(data, dict):
@@ -100,7 +106,7 @@ def _field_messages(fields: Any) -> list[str]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait as the header says, which may be a number of seconds or a date."""
+    """Return the seconds that the Retry-After header asks to wait; it holds seconds or a date."""
     value = headers.get("Retry-After", "").strip()
     try:
         return max(0.0, float(value))

@@ -8,30 +8,36 @@ from typing import Any
 from airflow_provider_a360.api.errors import A360ConfigError
 
 EARLIEST = date(2000, 1, 1)
-"""Before the service: an earlier day is a slip."""
+"""Earlier days are before the service existed, so they must be typing errors."""
 _LATEST = date(2999, 12, 31)
 _LARGEST_ID = (1 << 63) - 1
 _LONGEST = 60
 
 
 def identifier(value: Any, name: str) -> int:
-    """A positive whole number, also as a string of digits.
+    """Return an id as an integer.
 
-    Raises: A360ConfigError, which names the value and the parameter.
+    :param value: a positive integer, also as a float or a string of digits.
+    :param name: the parameter's name, for the error.
+    :return: the integer.
+    :raises A360ConfigError: if the value isn't a positive integer.
     """
     text = value.strip() if isinstance(value, str) else value
     whole = (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _LONGEST) or (
         isinstance(text, (int, float)) and not isinstance(text, bool) and text == text // 1
     )
     if not whole or not 1 <= int(text) <= _LARGEST_ID:
-        raise A360ConfigError(f"{name} is {shown(value)}; it must be an id of the service, a positive whole number.")
+        raise A360ConfigError(f"{name} is {shown(value)}; it must be an id of the service: a positive whole number.")
     return int(text)
 
 
 def day(value: Any, name: str) -> date:
-    """A UTC day: a date, a date and time (taken in UTC), or either as an ISO 8601 string.
+    """Return a UTC day.
 
-    Raises: A360ConfigError for anything else; "None" is an error, not a day.
+    :param value: a date, a date and time, or either as an ISO 8601 string. A time zone is converted to UTC.
+    :param name: the parameter's name, for the error.
+    :return: the day.
+    :raises A360ConfigError: for anything else, such as the string "None".
     """
     try:
         at = value if isinstance(value, date) else datetime.fromisoformat(str(value).strip())
@@ -39,7 +45,7 @@ def day(value: Any, name: str) -> date:
             at = at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise A360ConfigError(f"{name} is {shown(value)}; it must be a day such as 2026-11-20.") from None
-    # Airflow's own moments are pendulum's, whose dates are not plain ones.
+    # Airflow passes pendulum objects: make it a plain date.
     found = date(at.year, at.month, at.day)
     if not EARLIEST <= found <= _LATEST:
         raise A360ConfigError(f"{name} is {shown(value)}; it must be a day from {EARLIEST} to {_LATEST}.")
@@ -47,9 +53,13 @@ def day(value: Any, name: str) -> date:
 
 
 def shown(value: Any) -> str:
-    """A value as a message quotes it, cut short where it is very long."""
+    """Return a value's repr for a message, shortened to 60 characters.
+
+    :param value: any value.
+    :return: the text.
+    """
     try:
         text = repr(value)
-    except ValueError:  # Python prints no integer of more than some thousand digits
-        text = "a number of thousands of digits"
+    except ValueError:  # Python refuses to print integers of over 4,300 digits
+        text = "a number of over 4,300 digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -17,9 +17,11 @@ Day = date | str | None
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """From `first` to `last`, both included, as in the service's filter.
+    """A period from `first` to `last`, both included, as in the service's filter.
 
-    Raises: A360ConfigError where the last day comes before the first.
+    :param first: the first UTC day.
+    :param last: the last UTC day, included.
+    :raises A360ConfigError: if the last day comes before the first.
     """
 
     first: date
@@ -42,11 +44,19 @@ class Days:
         return str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
 
     def widened(self, by: int = 1) -> Days:
-        """The span with so many days more on both sides."""
+        """Return the period extended on both sides.
+
+        :param by: the number of days to add on each side.
+        :return: the longer period.
+        """
         return Days(self.first - timedelta(days=by), self.last + timedelta(days=by))
 
     def parts(self, longest: int) -> Iterator[Days]:
-        """The span in parts of at most so many days, in order."""
+        """Split the period.
+
+        :param longest: the most days that a part may have.
+        :return: the parts, in order.
+        """
         first = self.first
         while first <= self.last:
             last = min(self.last, first + timedelta(days=longest - 1))
@@ -55,9 +65,11 @@ class Days:
 
 
 def date_filter(first: date | None, last: date | None) -> str:
-    """The `filter` parameter for days from `first`, to `last`, or both ("Example of a filter parameter").
+    """Return the `filter` parameter of a request ("Example of a filter parameter").
 
-    The service takes one of its two fields or both; no other field or operator is known.
+    :param first: the first UTC day, or None.
+    :param last: the last UTC day, included, or None.
+    :return: the filter as JSON.
     """
     fields = {
         field: {"name": "user_stat_date", "expression": expression, "value": day.isoformat()}
@@ -68,8 +80,11 @@ def date_filter(first: date | None, last: date | None) -> str:
 
 
 def bounds(first_day: Day, last_day: Day) -> tuple[date | None, date | None]:
-    """Return the first and the last day of a period; None for a bound that isn't given.
+    """Check the bounds of a period.
 
+    :param first_day: the first UTC day.
+    :param last_day: the last UTC day, included.
+    :return: both as dates; None for a bound that isn't given.
     :raises A360ConfigError: if one isn't a day, or the last comes before the first.
     """
     first = None if first_day is None else arguments.day(first_day, "first_day")
@@ -80,8 +95,11 @@ def bounds(first_day: Day, last_day: Day) -> tuple[date | None, date | None]:
 
 
 def filter_params(first_day: Day, last_day: Day) -> dict[str, str]:
-    """Return the query parameter that limits a request to a period; none without a day.
+    """Return the query parameter that limits a request to a period.
 
+    :param first_day: the first UTC day.
+    :param last_day: the last UTC day, included.
+    :return: a dictionary with `filter`; an empty one if neither day is given.
     :raises A360ConfigError: if one isn't a day, or the last comes before the first.
     """
     first, last = bounds(first_day, last_day)

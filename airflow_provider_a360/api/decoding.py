@@ -1,4 +1,4 @@
-"""Decode the service's objects into typed rows. Pure."""
+"""Decode the service's objects into records. Pure."""
 
 from __future__ import annotations
 
@@ -18,23 +18,33 @@ R = TypeVar("R", bound=Record)
 
 
 def record(kind: type[R], raw: Mapping[str, Any], place: str, **given: Any) -> R:
-    """A row of `kind` from what the service sent; `given` fills fields that the service doesn't send.
+    """Decode one object.
 
-    Raises: A360FormatError where a field that must be there is not, or is of another type.
+    :param kind: the class of the record.
+    :param raw: the object that the service sent.
+    :param place: what the object is, for errors.
+    :param given: values of fields that the service doesn't send.
+    :return: the record.
+    :raises A360FormatError: if a required field is missing, or a field has the wrong type.
     """
     return records(kind, [raw], place, **{name: [value] for name, value in given.items()})[0]
 
 
 def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **given: Sequence[Any]) -> list[R]:
-    """A row of `kind` from each that the service sent; `given` fills columns that the service doesn't send.
+    """Decode a list of objects.
 
-    Column by column: most hold what they should, which is seen faster of all values than of each.
+    Works column by column, because checking the types of a whole column at once is faster than value by value.
 
-    Raises: A360FormatError, as `record` does.
+    :param kind: the class of the records.
+    :param rows: the objects that the service sent.
+    :param place: what an object is, for errors.
+    :param given: columns of fields that the service doesn't send, with a value for each row.
+    :return: the records.
+    :raises A360FormatError: if a required field is missing, or a field has the wrong type.
     """
     plan, known = _plan(kind, tuple(given))
-    nowhere = [None] * len(rows)
-    columns: dict[str, Sequence[Any]] = {name: given.get(name, nowhere) for name in kind.__struct_fields__}
+    nulls = [None] * len(rows)
+    columns: dict[str, Sequence[Any]] = {name: given.get(name, nulls) for name in kind.__struct_fields__}
     for name, source, others, plain, coerce, required in plan:
         column = [raw.get(source) for raw in rows]
         for other in others:
@@ -48,7 +58,7 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
                 raise A360FormatError(f"{place}: {name} is missing.")
         columns[name] = column
     if known:
-        has_email = map(bool, columns.get("email", nowhere))
+        has_email = map(bool, columns.get("email", nulls))
         columns["extra"] = [
             None if known.issuperset(raw) else _extra(raw, known, has_email=mailed)
             for raw, mailed in zip(rows, has_email, strict=True)
@@ -58,7 +68,7 @@ def records(kind: type[R], rows: Sequence[Mapping[str, Any]], place: str, **give
 
 def _extra(raw: Mapping[str, Any], known: frozenset[str], *, has_email: bool) -> str | None:
     unknown = {name: value for name, value in raw.items() if name not in known}
-    # The same address once more, in base64: worth keeping only where the plain one is missing.
+    # The e-mail address in base64. Keep it only if the plain one is missing.
     if has_email or not unknown.get("email_b64"):
         unknown.pop("email_b64", None)
     return values.json_text(unknown) if unknown else None
@@ -73,14 +83,13 @@ _COERCE: dict[type, Coerce] = {
 }
 
 
+# Field, its name at the service, other names there, its type, how to convert other types, whether it is required.
 _Step = tuple[str, str, list[str], type, Coerce, bool]
 
 
 @functools.cache
 def _plan(kind: type[Record], given: tuple[str, ...]) -> tuple[list[_Step], frozenset[str]]:
-    """For each field that the service sends: its name, its name there and its other names there, its type, how to read
-    what is of another, whether it must be there. And every name that this row holds or drops, if it keeps the rest.
-    """
+    """Return how to decode each field, and the names that don't go to `extra`; none if the record has no `extra`."""
     plan: list[_Step] = []
     known = set(kind.DROPPED)
     for name, hint in typing.get_type_hints(kind).items():

@@ -1,4 +1,4 @@
-"""The catalogue of the service's page: element types, kinds of conversions and their paths. Data, not code."""
+"""The paths, element types, conversion kinds and status codes of the service's page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ DELETE_EVENT_LOGS = "/a360/events/delete-log"
 
 @dataclass(frozen=True, slots=True)
 class ElementType:
-    """A type of element: its name in a flow, its name in the paths of statistics, and that in the paths of contacts."""
+    """An element type.
+
+    :param name: its name in a flow's details.
+    :param stats_path: its name in the paths of statistics.
+    :param contacts_path: its name in the paths of contacts; None if the service lists none.
+    """
 
     name: str
     stats_path: str
@@ -35,7 +40,7 @@ _TYPES = (
     ElementType("email", "email", "email"),
     ElementType("push", "push", "push"),
     ElementType("sms", "sms", "sms"),
-    # In neither of the page's lists of types, yet with statistics of its own; no list of contacts is documented.
+    # Missing in the page's lists of types, but its statistics are documented; a list of contacts isn't.
     ElementType("messenger", "messenger", None),
     ElementType("filter", "filter", "flow-operator"),
     ElementType("trigger", "trigger", "flow-operator"),
@@ -46,8 +51,10 @@ ELEMENT_TYPES = {kind.name: kind for kind in _TYPES}
 
 
 def element_type(name: str) -> ElementType:
-    """Return the element type of this name.
+    """Return an element type.
 
+    :param name: its name in a flow's details.
+    :return: the element type.
     :raises A360ConfigError: if the service's page doesn't name it.
     """
     try:
@@ -59,13 +66,13 @@ def element_type(name: str) -> ElementType:
 
 CONDITION = "trigger"
 PRINTED_CONDITION_PATH = "email"
-"""Where the page prints the Condition's filtered statistics; most likely a slip for `trigger`."""
+"""Where the page prints the filtered statistics of conditions; most likely a mistake for `trigger`."""
 
 COUNTERS = frozenset(
     {"executed", "deleted", "positive", "negative", "stopped", "sent", "delivered", "opened", "clicked", "errors"}
     | {"error", "unsubscribed", "marked_as_spam"}
 )
-"""What tells statistics from anything else, under the service's names."""
+"""The service's names of counters; an object with one of them holds statistics."""
 EMAIL_COUNTERS = COUNTERS - {"executed", "deleted", "positive", "negative", "stopped"}
 CONVERSION_COUNTS = ("total_conversions", "maintrigger_conversions", "goal_conversions")
 
@@ -74,8 +81,16 @@ CONVERSION_KINDS: tuple[ConversionKind, ...] = ("all", "maintrigger", "goal")
 
 
 def conversions_paths(flow_id: int, kind: ConversionKind, goal_id: int | None, *, filtered: bool) -> tuple[str, ...]:
-    """The path of a list of conversions, and another to try where that is unknown: the page spells the list of every
-    goal `goal` without a filter and `goals` with one, and one of the two may be a slip.
+    """Return the paths at which to look for a list of conversions, in this order.
+
+    For the conversions by any goal there are two: the page prints `goal` without a filter and `goals` with one, and
+    either may be a mistake.
+
+    :param flow_id: the flow's id.
+    :param kind: the kind of conversions.
+    :param goal_id: one goal, or None.
+    :param filtered: whether the request has a filter.
+    :return: one path or two.
     """
     segments: tuple[str, ...] = (kind,)
     if goal_id is not None:

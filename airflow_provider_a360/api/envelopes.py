@@ -1,6 +1,6 @@
-"""Unwrap the service's answers: the page wraps an object in `data`, and rows in `data` or `items`. Pure.
+"""Unwrap responses: the service wraps objects in `data`, and rows in `data` or `items`. Pure.
 
-An answer without anything that is known is an error, never an empty result.
+A response without any known field is an error, never an empty result.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from airflow_provider_a360.api.errors import A360FormatError
 from airflow_provider_a360.api.masking import scrub
 
 _ROWS = ("items", "data")
-"""Lists of conversions call their rows `items`, all others `data`."""
+"""`items` in lists of conversions, `data` in all others."""
 _DEEPEST = 3
-"""Wrappers around each other: one more than has been seen anywhere."""
+"""The most nested wrappers: one more than we have seen."""
 
 
 def find_rows(answer: Any, place: str) -> tuple[list[dict[str, Any]], int | None]:
-    """Return the rows of a list, and the total that it states: None where it states none.
+    """Return the rows of a list and its total.
 
-    :param answer: the decoded answer: a list, or rows under `items` or `data`, wrapped or not.
-    :param place: what the answer is, for errors.
+    :param answer: the decoded response: a list, or rows under `items` or `data`, wrapped or not.
+    :param place: what the response is, for errors.
+    :return: the rows, and the total or None.
     :raises A360FormatError: if no known key holds rows.
     """
     total: int | None = None
@@ -32,7 +33,7 @@ def find_rows(answer: Any, place: str) -> tuple[list[dict[str, Any]], int | None
         if not isinstance(answer, dict):
             break
         stated = values.integer(answer.get("total"), f"{place}: total")
-        # A negative total is no count.
+        # Ignore a negative total.
         total = stated if stated is not None and stated >= 0 else total
         key = next((key for key in _ROWS if key in answer), None)
         if key is None:
@@ -44,16 +45,17 @@ def find_rows(answer: Any, place: str) -> tuple[list[dict[str, Any]], int | None
 
 
 def find_object(answer: Any, known: Collection[str], place: str) -> dict[str, Any]:
-    """Return the object that holds one of the `known` fields; an empty one where the service sent an empty one.
+    """Return the object that has one of the known fields.
 
-    :param answer: the decoded answer: the object itself, or under `data`, wrapped once or several times.
-    :param known: the fields that tell the object from its wrappers.
-    :param place: what the answer is, for errors.
-    :raises A360FormatError: if there is an object, but without any of the known fields.
+    :param answer: the decoded response: the object itself, or under `data`, wrapped once or several times.
+    :param known: the fields that distinguish the object from its wrappers.
+    :param place: what the response is, for errors.
+    :return: the object; an empty one if the service sent an empty one.
+    :raises A360FormatError: if an object has none of the known fields.
     """
     for _ in range(_DEEPEST + 1):
         if answer is None or answer in ([], {}):
-            # PHP prints an object without members as an empty array.
+            # PHP encodes an empty object as an empty array.
             return {}
         if isinstance(answer, list) and len(answer) == 1:
             answer = answer[0]
@@ -68,7 +70,7 @@ def find_object(answer: Any, known: Collection[str], place: str) -> dict[str, An
 
 
 def _is_php_list(value: Any) -> bool:
-    """PHP prints an array with gaps in its keys as an object with numbers as keys."""
+    """Return whether this is a list: PHP encodes an array with gaps in its keys as an object with numeric keys."""
     return isinstance(value, Mapping) and bool(value) and all(key.isdigit() for key in value)
 
 
@@ -78,4 +80,4 @@ def _unknown(answer: Any, place: str, wanted: str) -> A360FormatError:
         if isinstance(answer, dict)
         else (f"a {type(answer).__name__}")
     )
-    return A360FormatError(f"{place}: the answer holds {scrub(found)}, not {wanted}.")
+    return A360FormatError(f"{place}: the response has {scrub(found)}, not {wanted}.")

@@ -1,4 +1,4 @@
-"""One exception for each thing that a caller can do next."""
+"""The exceptions: one for each thing that a caller can do next."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from airflow_provider_a360.api.masking import scrub
 
 
 class A360Error(Exception):
-    """The root of all that this package raises by itself."""
+    """Base class of all errors of this package."""
 
 
 class A360ConfigError(A360Error, ValueError):
-    """The connection or an argument is wrong and nothing was sent: mend it."""
+    """The connection or an argument is wrong, and nothing was sent: fix it."""
 
 
 class A360FormatError(A360Error):
-    """The service answered in a form that this package doesn't know: report it, with the place that is named."""
+    """The service sent a response in an unknown form: report it with the place that the message names."""
 
 
 class A360ListMovedError(A360Error):
-    """A list did not hold still while it was read, several times over: run again in a quieter hour."""
+    """A list kept changing while it was read: run the task again at a quieter time."""
 
 
 class A360FlowNotFoundError(A360Error):
-    """The account has no flow of this id: mend the id, or look at the connection's account."""
+    """The account has no flow with this id: fix the id, or check which account the connection belongs to.
+
+    :param flow_id: the id that was not found.
+    """
 
     def __init__(self, flow_id: int) -> None:
         super().__init__(
-            f"Flow {flow_id} does not exist in this account. `airflow a360 flows` lists those that do (before Airflow "
-            "3.2, `python -m airflow_provider_a360 flows`). Take the id from there, or from the flow's URL in "
-            "SendPulse, and check that the connection points at the account that owns it."
+            f"Flow {flow_id} does not exist in this account. List the flows with `airflow a360 flows` (before Airflow "
+            "3.2: `python -m airflow_provider_a360 flows`), or take the id from the flow's URL in SendPulse. Check "
+            "that the connection belongs to the account that owns the flow."
         )
         self.flow_id = flow_id
 
@@ -39,14 +42,16 @@ class A360FlowNotFoundError(A360Error):
 
 
 class A360GoalNotFoundError(A360Error):
-    """The flow has no goal of this id: correct the id."""
+    """The flow has no goal with this id: fix the id."""
 
 
 class A360AnswerError(A360Error):
-    """The service refused a request; the kinds below say what to do.
+    """A request failed; the subclass says what to do.
 
-    Carries `status` (HTTP, None where no answer came), `method`, `path` (without its query) and `reason`, the
-    service's own message with addresses, numbers and tokens taken out.
+    :param method: the HTTP method.
+    :param path: the path, without the query.
+    :param status: the HTTP status; None if no response came.
+    :param reason: the service's own message; addresses, phone numbers and tokens are masked.
     """
 
     remedy: ClassVar[str] = ""
@@ -61,83 +66,96 @@ class A360AnswerError(A360Error):
 
 
 class A360AuthError(A360AnswerError):
-    """The credentials are wrong (401): mend the connection."""
+    """The credentials are wrong (401): fix the connection."""
 
     remedy = (
-        "Check the connection: login is the client ID and password the client secret, "
-        "or leave login empty and give a static API key as the password."
+        "Check the connection: enter the client ID as login and the client secret as password, "
+        "or leave login empty and enter a static API key as password."
     )
 
 
 class A360RevokedError(A360Error):
-    """The credentials were accepted and later refused, and the connection holds no others: run the task again, which
-    reads the connection anew.
-    """
+    """The credentials were accepted before and are refused now: save the new ones, then run the task again."""
 
     @classmethod
     def of(cls, refusal: A360AuthError) -> Self:
-        """Return the error for a refusal that comes after accepted requests."""
+        """Return the error for a 401 after requests that were accepted.
+
+        :param refusal: the 401.
+        :return: the error.
+        """
         return cls(
             f"{str(refusal).removesuffix(refusal.remedy)}These credentials were accepted before, so somebody has "
-            "probably replaced them: save the new ones in the connection. The task's next try reads it."
+            "probably replaced them: save the new ones in the connection. The task's next try uses them."
         )
 
 
 class A360ForbiddenError(A360AnswerError):
-    """The account may not do this (403): its tariff, or a list of allowed IP addresses."""
+    """The account may not do this (403): check its tariff and its IP allow-list."""
 
     remedy = (
-        "Waiting doesn't help: check that the account's tariff includes Automation 360 and its API, "
+        "A retry doesn't help: check that the account's tariff includes Automation 360 and its API, "
         "and that this machine's IP address is on the account's allow-list, if it has one."
     )
 
 
 class A360RequestError(A360AnswerError):
-    """The service calls the request itself wrong (400 and its kin): mend what the message names."""
+    """The service calls the request wrong (400 and similar): fix the field that the message names."""
 
-    remedy = "Mend what the message names; if it names nothing, check the connection's base URL."
+    remedy = "Fix the field that the message names; if it names none, check the connection's host."
 
 
 class A360NoDataError(A360AnswerError):
-    """There is nothing under this address (404): no data for a known flow or element, or an unknown one."""
+    """There is no data (404): the flow or element has none, or it doesn't exist."""
 
-    remedy = "Check the id: the service answers so for what it doesn't know and for what has no data."
+    remedy = "Check the id: the service gives this response for an unknown id and for one without data."
 
 
 class A360TransientError(A360AnswerError):
-    """The service was busy, broken or out of reach until the call's time was up: try again later."""
+    """The service was busy, failing or unreachable until the deadline: run the task again later.
 
-    remedy = "The request was tried again until its time was up; run the task again later."
+    :param method: the HTTP method.
+    :param path: the path, without the query.
+    :param status: the HTTP status; None if no response came.
+    :param reason: the service's own message, or what went wrong with the connection.
+    :param retry_after: the seconds that the service asked to wait, if it did.
+    """
+
+    remedy = "The request was retried until its deadline. Run the task again later."
 
     def __init__(
         self, method: str, path: str, status: int | None, reason: str, *, retry_after: float | None = None
     ) -> None:
         super().__init__(method, path, status, reason)
         self.retry_after = retry_after
-        """Seconds that the service asked to wait, if it did."""
 
     @property
     def limited(self) -> bool:
-        """Whether the account's limit of requests is what stood in the way."""
+        """Whether the account's rate limit refused the request (429)."""
         return self.status == TOO_MANY
 
 
 class A360UndecodableError(A360TransientError):
-    """The answer was not JSON, several times in a row: look for a proxy in between, or a wrong base URL."""
+    """The response was not JSON, three times in a row: look for a proxy, or a wrong base URL."""
 
     remedy = (
-        "What answers may be a proxy or a maintenance page: check the connection's host, and run the task again later."
+        "It may come from a proxy, or be a maintenance page: check the connection's host, and run the task again later."
     )
 
 
 def of_connection(error: Exception, conn_id: str) -> str:
-    """The error's message; where the account refuses the connection, with the connection's id."""
+    """Return an error's message, with the connection's id if the account refused the connection.
+
+    :param error: any error.
+    :param conn_id: the connection's id.
+    :return: the message.
+    """
     refused = isinstance(error, (A360AuthError, A360ForbiddenError))
     return f"Connection {conn_id}: {error}" if refused else str(error)
 
 
 class A360FlowPausedError(A360Error):
-    """The flow is paused, so its queue can't drain: start it again, or wait without `fail_if_paused`."""
+    """The flow is paused, so its queue can't drain: start the flow, or don't set `fail_if_paused`."""
 
 
 NOT_FOUND = 404
@@ -151,8 +169,8 @@ PERMANENT = (
     A360RequestError,
     A360FlowPausedError,
 )
-"""What waiting or trying again cannot mend."""
-UNANSWERED = (
+"""Errors that a retry can't fix."""
+SKIPPABLE = (
     A360RequestError,
     A360ForbiddenError,
     A360NoDataError,
@@ -160,4 +178,4 @@ UNANSWERED = (
     A360FormatError,
     A360ListMovedError,
 )
-"""What may go wrong with a question that only improves an export's answer: it warns and never fails the export."""
+"""Errors of a request that an export can do without: it warns and continues."""

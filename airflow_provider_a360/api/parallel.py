@@ -1,4 +1,4 @@
-"""Calls side by side, results in order."""
+"""Run calls in parallel and yield their results in order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ R = TypeVar("R")
 
 
 def in_order(call: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:
-    """What `call` returns for each item, in the items' order, with at most `at_once` calls under way.
+    """Call a function for each item in parallel, and yield the results in the order of the items.
 
-    Runs ahead of its reader by twice that number and no further, so memory stays bounded. The first call that fails
-    ends it with its error.
+    Starts at most `2 * at_once` calls before their results are consumed, so that memory stays bounded.
+
+    :param call: the function.
+    :param items: its arguments.
+    :param at_once: how many calls run at the same time.
+    :return: an iterator of results; it raises the error of the first call that fails.
     """
     pool = ThreadPoolExecutor(at_once, thread_name_prefix="a360")
     ahead: deque[Future[R]] = deque()

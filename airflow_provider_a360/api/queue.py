@@ -1,4 +1,4 @@
-"""Whether a flow's queue has drained: what a poll means for a wait."""
+"""Wait for a flow's queue to drain: interpret one poll after the other."""
 
 from __future__ import annotations
 
@@ -12,53 +12,66 @@ from airflow_provider_a360.api.errors import A360FlowPausedError, A360FormatErro
 log = logging.getLogger(__name__)
 
 POLL_DEADLINE = 60.0
-"""Seconds after which a poll that still fails is left to the next one."""
+"""Seconds after which a poll that keeps failing is given up; the next poll tries again."""
 
-
-_SAID_EVERY = 10
+_LOG_EVERY = 10
+"""Polls between two warnings about a paused flow."""
 
 
 @dataclass
 class QueueWatch:
-    """A wait for `in_queue` to be 0 in `settle_polls` polls in a row: a flow just started can show 0 for a moment."""
+    """Watch a flow's `in_queue` until it is 0 in several polls in a row.
+
+    :param flow_id: the flow's id.
+    :param settle_polls: how many polls in a row must show 0; a flow that has just started can show 0 for a moment.
+    :param fail_if_paused: raise an error if the flow is paused with contacts in its queue.
+    :param zeros: how many polls in a row have shown 0 so far.
+    :param paused: how many polls in a row have shown a paused flow with contacts in its queue so far.
+    """
 
     flow_id: int
     settle_polls: int = 1
     fail_if_paused: bool = False
     zeros: int = 0
-    """Polls in a row, so far, that showed 0."""
     paused: int = 0
-    """Polls in a row, so far, that showed a paused flow whose queue can't drain."""
 
     def poll(self, client: A360Client) -> dict[str, int | None] | None:
-        """The flow's `starts`, `in_queue` and `end_count` once its queue has drained, else None.
+        """Poll the flow once.
 
-        A failure that may pass doesn't end the wait, and a queue that is null, missing or no number doesn't count as 0.
+        An A360TransientError or A360FormatError is logged, and the wait continues. A queue that is null, missing or not
+        a number doesn't count as 0.
 
-        Raises: A360FlowPausedError; A360FlowNotFoundError, A360AuthError, A360ForbiddenError and A360RequestError,
-            which waiting can't mend.
+        :param client: the client to ask with.
+        :return: the flow's `starts`, `in_queue` and `end_count` if its queue has drained, else None.
+        :raises A360FlowPausedError: if the flow is paused with contacts in its queue, and `fail_if_paused` is set.
+        :raises A360FlowNotFoundError: if the account has no such flow.
+        :raises A360AuthError: if the credentials are wrong.
+        :raises A360ForbiddenError: if the account may not use the API.
+        :raises A360RequestError: if the service calls the request wrong.
         """
         try:
             details = client.flow(self.flow_id)
         except (A360TransientError, A360FormatError) as error:
-            log.warning("Flow %d could not be polled, the wait goes on: %s", self.flow_id, error)
+            log.warning("Polling flow %d failed; still waiting: %s", self.flow_id, error)
             return None
         queue = details.in_queue
         self.zeros = self.zeros + 1 if queue == 0 else 0
         self.paused = self.paused + 1 if queue and details.flow.status == PAUSED else 0
         if self.zeros >= self.settle_polls:
-            log.info("Flow %d: its queue has drained.", self.flow_id)
+            log.info("Flow %d: the queue has drained.", self.flow_id)
             return {"starts": details.starts, "in_queue": queue, "end_count": details.end_count}
         if queue == 0:
             log.info("Flow %d: in_queue is 0 in %d of %d polls.", self.flow_id, self.zeros, self.settle_polls)
         elif queue is None:
-            log.warning("Flow %d: the service sent no number as in_queue; that doesn't count as 0.", self.flow_id)
+            log.warning(
+                "Flow %d: in_queue is missing or not a number, which doesn't count as 0; still waiting.", self.flow_id
+            )
         elif not self.paused:
             log.info("Flow %d: in_queue is %d.", self.flow_id, queue)
         else:
-            message = f"Flow {self.flow_id} is paused with {queue} contacts in its queue, which can't drain so."
+            message = f"Flow {self.flow_id} is paused with {queue} contacts in its queue, so the queue can't drain."
             if self.fail_if_paused:
                 raise A360FlowPausedError(f"{message} Start the flow in SendPulse, then run the task again.")
-            if self.paused % _SAID_EVERY == 1:
-                log.warning("%s The wait goes on in case somebody starts the flow.", message)
+            if self.paused % _LOG_EVERY == 1:
+                log.warning("%s Still waiting, in case somebody starts the flow.", message)
         return None

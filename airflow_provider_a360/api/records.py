@@ -1,7 +1,7 @@
-"""The rows: their names, types and units, one place for each.
+"""The records: names, types and units of their fields.
 
-Dates and times are UTC, counters are whole numbers or null, and what the service sends beyond the fields named here is
-kept in `extra`, as JSON.
+Dates and times are UTC, counters are integers or None. `extra` holds the fields that the service sends and a record
+doesn't have, as JSON.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ _HIDDEN = _Hidden()
 
 
 class Record(msgspec.Struct):
-    """What all rows share. `SOURCES` says where a field has another name at the service; `DROPPED` names what is known
-    and not kept; `PRIVATE` names what may tell of a person, which no `repr` shows.
-    """
+    """Base class of the records."""
 
     SOURCES: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The service's names of a field, if they differ."""
     DROPPED: ClassVar[frozenset[str]] = frozenset()
+    """The service's fields that are known and not kept."""
     PRIVATE: ClassVar[frozenset[str]] = frozenset({"extra"})
+    """Fields that may hold personal data: the repr hides them."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return the fields as they may be shown; also for a console that would ask for them one by one."""
+        """Return the fields with personal data hidden, also for rich, which reads fields one by one without it."""
         values = ((name, getattr(self, name)) for name in self.__struct_fields__)
         return [(name, _HIDDEN if name in self.PRIVATE and value is not None else value) for name, value in values]
 
@@ -61,32 +62,32 @@ class Element(Record):
 
     id: int
     type: str | None
-    """As in `endpoints.ELEMENT_TYPES`, or one that the page doesn't name."""
+    """One of `endpoints.ELEMENT_TYPES`, or a type that the page doesn't name."""
     name: str | None
-    """The e-mail's subject or the push's title."""
+    """The subject of an e-mail or the title of a push."""
     created: datetime | None
-    """May be some hours off: on the service's page it is three hours later than the flow's."""
+    """Can be some hours off: in the page's sample, it is three hours later than the flow's."""
     last_send: datetime | None
     extra: str | None
 
 
 class FlowDetails(Record):
-    """A flow, its elements and where its contacts stand. A counter that is not a number is null here."""
+    """A flow, its elements and its counters. A counter that isn't a number is None."""
 
     flow: Flow
     elements: list[Element]
     starts: int | None
     in_queue: int | None
-    """Contacts who are still on their way through the flow."""
+    """Contacts who are still in the flow."""
     end_count: int | None
     send_messages: int | None
     conversions: int | None
 
 
 class ElementStats(Record):
-    """An element's statistics, for all time or for a span of days ("Get Statistics about …").
+    """An element's statistics, for all time or for a period ("Get Statistics about …").
 
-    A counter is null where its type has none, or where the service sent none.
+    A counter is None if the element's type has none, or the service sent none.
     """
 
     SOURCES = {"element_id": ("flow_id",), "element_type": ("type",), "errors": ("errors", "error")}
@@ -98,9 +99,9 @@ class ElementStats(Record):
     element_type: str | None
     executed: int | None
     deleted: int | None
-    """Subscribers deleted from the flow ("Start" element)."""
+    """Subscribers deleted from the flow (main trigger)."""
     positive: int | None
-    """Filter and Condition, collected since 2020-11-30, as `negative` and `stopped` are."""
+    """Filters and conditions only, since 2020-11-30; so are `negative` and `stopped`."""
     negative: int | None
     stopped: int | None
     sent: int | None
@@ -108,7 +109,7 @@ class ElementStats(Record):
     opened: int | None
     clicked: int | None
     errors: int | None
-    """The service calls it `error` in some answers."""
+    """The service calls it `error` in some responses."""
     unsubscribed: int | None
     marked_as_spam: int | None
     last_send: datetime | None
@@ -116,7 +117,7 @@ class ElementStats(Record):
 
 
 class ConversionCount(Record):
-    """A way to convert and how often it was taken."""
+    """The main trigger or a goal, and how many conversions it had."""
 
     SOURCES = {"type": ("af_type",)}
     DROPPED = frozenset({"main_id"})
@@ -131,7 +132,7 @@ class ConversionCount(Record):
 
 
 class ConversionTotals(Record):
-    """How many conversions a flow had, by way ("Get the Flow Conversions List")."""
+    """How many conversions a flow had, in all and by goal ("Get the Flow Conversions List")."""
 
     total_conversions: int | None
     maintrigger_conversions: int | None
@@ -148,7 +149,7 @@ class Conversion(Record):
 
     flow_id: int
     element_id: int | None
-    """The goal or the main trigger. The service calls it `flow_id` here."""
+    """The id of the goal or the main trigger; the service calls it `flow_id`."""
     conversion_id: int
     conversion_type: str | None
     """`maintrigger` or `goal`."""
@@ -161,19 +162,19 @@ class Conversion(Record):
 
 
 class Contact(Record):
-    """What the lists of contacts of all types share."""
+    """Base class of the contacts of all element types."""
 
     PRIVATE = frozenset({"email", "phone", "event_id", "sender", "body", "delivered_status_description", "extra"})
 
     email: str | None
     phone: str | None
     event_id: str | None
-    """Identifier of the subscriber's launch; not the event number that deletes event logs."""
+    """The identifier of the subscriber's launch; not the number of an event that `delete_event_logs` takes."""
     extra: str | None
 
 
 class TriggeredContact(Contact):
-    """A contact of a main trigger, or one for whom a filter, Condition, goal or action was executed."""
+    """A contact of a main trigger, a filter, a condition, a goal or an action."""
 
     SOURCES = {"element_id": ("flow_id",)}
 
@@ -182,7 +183,7 @@ class TriggeredContact(Contact):
 
 
 class EmailContact(Contact):
-    """A contact to whom an e-mail was sent."""
+    """A contact who was sent an e-mail."""
 
     id: int
     delivered_status: int | None
@@ -193,14 +194,14 @@ class EmailContact(Contact):
     sent_date: datetime | None
     delivered_date: datetime | None
     open_date: datetime | None
-    """Null where the contact didn't open the e-mail."""
+    """None if the contact didn't open the e-mail."""
     redirect_date: datetime | None
-    """Null where the contact clicked no link."""
+    """None if the contact didn't click a link."""
     updated: datetime | None
 
 
 class PushContact(Contact):
-    """A contact to whom a push was sent."""
+    """A contact who was sent a push."""
 
     id: int
     status: int | None
@@ -212,7 +213,7 @@ class PushContact(Contact):
 
 
 class SmsContact(Contact):
-    """A contact to whom an SMS was sent."""
+    """A contact who was sent an SMS."""
 
     SOURCES = {"currency": ("cur",)}
 
@@ -222,9 +223,9 @@ class SmsContact(Contact):
     sender: str | None
     body: str | None
     price: str | None
-    """JSON: the price by currency."""
+    """The price by currency, as JSON."""
     currency: str | None
-    """The account's own."""
+    """The account's currency."""
     sent_date: datetime | None
 
 
@@ -233,4 +234,4 @@ CONTACTS: dict[str, tuple[type[Contact], str, Mapping[int, str]]] = {
     "push": (PushContact, "status", endpoints.PUSH_STATUSES),
     "sms": (SmsContact, "status", endpoints.SMS_STATUSES),
 }
-"""By the segment of the contacts' path: the row, the field of its code, and what the codes mean."""
+"""For each segment of the contacts' path: the record, its field with a status code, and the meanings of the codes."""

@@ -27,11 +27,11 @@ _FAILURES = {
     "Network is unreachable": "network unreachable",
     "ConnectTimeout": "connecting timed out",
     "Read timed out": "the server sent nothing for too long",
-    "TimeoutError": "the answer took too long",
+    "TimeoutError": "the response took too long",
     "timed out": "connecting timed out",
     "reset by peer": "connection reset by the server",
     "RemoteDisconnected": "connection closed by the server",
-    "IncompleteRead": "connection closed within the answer",
+    "IncompleteRead": "connection closed within the response",
     "SSL": "the TLS connection failed",
 }
 
@@ -72,13 +72,13 @@ def _check(session: requests.Session, adapter: HTTPAdapter, url: str) -> None:
     except (requests.RequestException, ValueError, TypeError):
         # Don't chain the error: a proxy's URL may hold a password.
         raise A360ConfigError(
-            "The base URL or the proxy is not a valid URL: see the connection's host and the environment "
+            "The base URL or the proxy is not a valid URL: check the connection's host and the environment "
             "variables HTTPS_PROXY, HTTP_PROXY and ALL_PROXY."
         ) from None
     try:
         adapter.cert_verify(pool, url, session.verify, None)  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise A360ConfigError(f"{error}: see the environment variable REQUESTS_CA_BUNDLE.") from None
+        raise A360ConfigError(f"{error}: check the environment variable REQUESTS_CA_BUNDLE.") from None
 
 
 class Answer(NamedTuple):
@@ -118,12 +118,12 @@ def exchange(
     except (requests.RequestException, HTTPError, OSError) as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise A360ConfigError(
-                f"The certificate of {settings.shown_url} can't be trusted. Where a proxy of your own "
-                "stands between, name its certificate in the environment variable REQUESTS_CA_BUNDLE."
+                f"The certificate of {settings.shown_url} can't be trusted. If a proxy of your own re-encrypts the "
+                "traffic, set the environment variable REQUESTS_CA_BUNDLE to the file with its certificate."
             ) from None
         # Not the error's own text, which may hold a proxy's password.
         why = next((words for part, words in _FAILURES.items() if part in repr(error)), type(error).__name__)
-        reason = f"no answer from {settings.shown_url} ({why}); check the connection's host and the network"
+        reason = f"no response from {settings.shown_url} ({why}); check the connection's host and the network"
         raise A360TransientError(request.method, request.path, None, reason) from None
 
 

@@ -1,4 +1,4 @@
-"""What must be known of an account to ask it: checked before anything is sent."""
+"""The settings of an account, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ LARGEST_PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """An account and how to ask it. Times are in seconds.
+    """An account's credentials, base URL and limits.
 
-    Raises: A360ConfigError for a value out of its range, for credentials that would travel in the clear, and for
-        none at all.
+    :param client_id: the client ID; empty if `secret` is a static API key.
+    :param secret: the client secret or a static API key.
+    :param base_url: the service's URL: https, or http for this machine only.
+    :param requests_per_second: the rate limit, 0.01 to 1000. The service allows an account 10, for all its users.
+    :param page_size: rows per request, 1 to 100.
+    :param max_in_flight: requests in flight at the same time, 1 to 64. At ten requests per second, eight are enough for
+        responses that take up to 0.8 seconds.
+    :param connect_timeout: seconds to wait for a connection.
+    :param read_timeout: seconds to wait for the next bytes of a response.
+    :raises A360ConfigError: if a value is out of range, the secret is empty, or http would send it unencrypted.
     """
 
     client_id: str = ""
-    """Empty where `secret` is a static API key."""
     secret: str = field(default="", repr=False)
+    # Not in the repr: somebody may have typed the secret there. For the same reason, messages mask wrong values.
     base_url: str = field(default=BASE_URL, repr=False)
-    """Not shown as it is, nor is a value that is out of range: somebody may have typed the secret there."""
     requests_per_second: float = 10.0
-    """The account's limit is 10 for all its users together."""
     page_size: int = LARGEST_PAGE
     max_in_flight: int = 8
-    """Requests under way at once. At ten a second, eight carry answers that take up to 0.8 seconds."""
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
-    """The longest silence within an answer."""
 
     def __post_init__(self) -> None:
         if not self.secret:
             raise A360ConfigError(
-                "The connection has no password: give the client secret there (with the client ID as login), "
+                "The connection has no password: enter the client secret there (with the client ID as login), "
                 "or a static API key (with an empty login)."
             )
         if not self.client_id and not (self.secret.isascii() and self.secret.isprintable() and " " not in self.secret):
@@ -60,17 +64,17 @@ class Settings:
             if not (math.isfinite(value) and lowest <= value <= highest):
                 raise A360ConfigError(
                     f"{name} is {scrub(str(value))} in the connection's extra; "
-                    f"it must lie between {lowest} and {highest}."
+                    f"it must be between {lowest} and {highest}."
                 )
 
     @property
     def is_local(self) -> bool:
-        """Whether the service is one on this machine."""
+        """Whether the base URL is on this machine."""
         return _is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def shown_url(self) -> str:
-        """The base URL for a message, or other words for one whose host may be a secret in the wrong field."""
+        """The base URL for messages; "the connection's host" if it could be a secret in the wrong field."""
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
         labels = host.split(".")
@@ -81,23 +85,23 @@ class Settings:
 
 
 def _base_url(text: str) -> str:
-    """The base URL without a slash at its end; https, but for this machine itself."""
+    """Return the base URL without a trailing slash; refuse http, except for this machine."""
     url = (text.strip() or BASE_URL).rstrip("/")
     try:
         parts = urlsplit(url)
     except ValueError:
-        # Not shown: a URL that can't be taken apart may hold a password.
+        # Don't show it: an invalid URL may hold a password.
         raise A360ConfigError(f"The connection's host is not a valid base URL such as {BASE_URL}.") from None
     if parts.username or parts.password:
         raise A360ConfigError(
-            "The connection's host holds a user name or a password; give those as login and password."
+            "The connection's host contains a user name or a password; enter them as login and password."
         )
     if parts.query or parts.fragment or not parts.hostname or parts.scheme not in {"http", "https"}:
         raise A360ConfigError(f"The connection's host is not a base URL such as {BASE_URL}.")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise A360ConfigError(
-            "The connection's host begins with http, which would carry the secret unencrypted; use https "
-            "(http is for a server on this machine only)."
+            "The connection's host begins with http, which would send the secret unencrypted; use https "
+            "(http is for servers on this machine only)."
         )
     return url
 

@@ -1,4 +1,4 @@
-"""The service's values as Python's: counters, moments, texts, whatever type they came in. Pure."""
+"""Convert the service's values to Python's types: counters, times, texts, flags. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from airflow_provider_a360.api.errors import A360FormatError
 from airflow_provider_a360.api.masking import scrub
 
-# PHP prints a date that it doesn't have as 0000-00-00 or, once it has passed through its calendar, -0001-11-30.
+# PHP prints a missing date as 0000-00-00 or, after a conversion, as -0001-11-30.
 _NO_DATE = re.compile(r"(-\d{4,}|0{4,})-\d\d-\d\d($|[ T])", re.ASCII)
 # Not with leading zeros, which a number would lose; a float is exact for 15 digits.
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
@@ -22,9 +22,12 @@ _PRINTED = len("2026-11-20 10:00:00")
 
 
 def integer(value: Any, place: str) -> int | None:
-    """A whole number, also as a string of digits; null and an empty string are null. True is no number.
+    """Convert a counter or an id.
 
-    Raises: A360FormatError, which names the value and `place`.
+    :param value: an integer, a float without a fraction, a string of digits, null or an empty string.
+    :param place: what the value is, for the error.
+    :return: the integer, or None.
+    :raises A360FormatError: for anything else; a boolean isn't a number.
     """
     if type(value) is int or value is None:
         return value
@@ -33,7 +36,7 @@ def integer(value: Any, place: str) -> int | None:
         if not text:
             return None
         if text.isascii() and text.removeprefix("-").isdigit():
-            # Python reads no number of more than 4,300 digits.
+            # Python refuses to parse more than 4,300 digits.
             with contextlib.suppress(ValueError):
                 return int(text)
     if isinstance(value, float) and value.is_integer():
@@ -42,13 +45,15 @@ def integer(value: Any, place: str) -> int | None:
 
 
 def moment(value: Any, place: str) -> datetime | None:
-    """A date and time in UTC ("All parameters with dates … GMT +00:00"); null, an empty string and PHP's zero dates, of
-    the year 0 or an earlier one, are null.
+    """Convert a date and time ("All parameters with dates … GMT +00:00").
 
-    Raises: A360FormatError, which names the value and `place`.
+    :param value: a date and time as the service prints it, null, an empty string or a zero date of PHP.
+    :param place: what the value is, for the error.
+    :return: the date and time in UTC, or None.
+    :raises A360FormatError: for anything else.
     """
     try:
-        # As the service prints them: a zone read from the text costs a fifth of one put in afterwards.
+        # The usual form. Parsing the time zone with the text takes a fifth of the time of adding it later.
         if len(value) == _PRINTED:
             return datetime.fromisoformat(value + "+00:00")
     except (TypeError, ValueError):
@@ -63,16 +68,24 @@ def moment(value: Any, place: str) -> datetime | None:
 
 
 def text(value: Any, place: str) -> str | None:  # noqa: ARG001
-    """A string; a number as its digits, anything else as JSON."""
+    """Convert a text.
+
+    :param value: any value.
+    :param place: not used; all converters have it.
+    :return: a string as it is, a number as its digits, null as None, anything else as JSON.
+    """
     if isinstance(value, str) or value is None:
         return value
     return str(value) if type(value) in (int, float) else json_text(value)
 
 
 def flag(value: Any, place: str) -> bool | None:
-    """One of the service's 0 and 1, as a boolean.
+    """Convert a flag.
 
-    Raises: A360FormatError, which names the value and `place`.
+    :param value: 0 or 1 in any form that `integer` takes, or a boolean.
+    :param place: what the value is, for the error.
+    :return: the boolean, or None.
+    :raises A360FormatError: for anything else.
     """
     if isinstance(value, bool):
         return value
@@ -81,9 +94,12 @@ def flag(value: Any, place: str) -> bool | None:
 
 
 def mapping(value: Any, place: str) -> dict[str, Any]:
-    """An object; null and the empty list, PHP's empty array, count as an empty one.
+    """Check that a value is an object.
 
-    Raises: A360FormatError, which names `place` and what stands there.
+    :param value: an object, null or an empty list, which PHP prints for an empty object.
+    :param place: what the value is, for the error.
+    :return: the object; an empty one for null and the empty list.
+    :raises A360FormatError: for anything else.
     """
     if isinstance(value, dict):
         return value
@@ -93,9 +109,12 @@ def mapping(value: Any, place: str) -> dict[str, Any]:
 
 
 def sequence(value: Any, place: str) -> list[dict[str, Any]]:
-    """A list of objects; null counts as an empty one, and PHP's array with gaps in its keys as its values.
+    """Check that a value is a list of objects.
 
-    Raises: A360FormatError, which names `place` and what stands there.
+    :param value: a list, null, or an object with numeric keys, which PHP prints for an array with gaps in its keys.
+    :param place: what the value is, for the error.
+    :return: the objects; none for null.
+    :raises A360FormatError: for anything else.
     """
     if isinstance(value, dict) and all(key.isdigit() for key in value):
         value = list(value.values())
@@ -126,5 +145,9 @@ def with_numbers(value: Any, name: str = "") -> Any:
 
 
 def json_text(value: Any) -> str:
-    """The same value always as the same JSON."""
+    """Encode a value as JSON with sorted keys, so that equal values give equal texts.
+
+    :param value: any JSON value.
+    :return: the JSON.
+    """
     return msgspec.json.encode(value, order="sorted").decode()

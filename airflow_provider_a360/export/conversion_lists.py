@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Days
 from airflow_provider_a360.api.endpoints import ConversionKind
-from airflow_provider_a360.api.errors import UNANSWERED
+from airflow_provider_a360.api.errors import SKIPPABLE
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export.datasets import Diagnostics
@@ -58,7 +58,7 @@ class ConversionLists:
         """
         try:
             return self.request(days)
-        except UNANSWERED as error:
+        except SKIPPABLE as error:
             log.info("Flow %d: the conversions of %s could not be listed: %s", self.flow_id, days, error)
             return None
 
@@ -71,7 +71,7 @@ class ConversionLists:
         first, last = (None, None) if days is None else (days.first, days.last)
         try:
             totals = self.client.conversion_totals(self.flow_id, first, last)
-        except UNANSWERED:
+        except SKIPPABLE:
             return None
         if self.selection.goal_id is not None:
             return next((goal.conversions for goal in totals.goals if goal.id == self.selection.goal_id), None)

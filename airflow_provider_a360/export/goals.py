@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from airflow_provider_a360.api.client import A360Client
-from airflow_provider_a360.api.errors import UNANSWERED, A360FlowNotFoundError, A360GoalNotFoundError
+from airflow_provider_a360.api.errors import SKIPPABLE, A360FlowNotFoundError, A360GoalNotFoundError
 from airflow_provider_a360.export.datasets import Diagnostics
 
 
@@ -36,7 +36,7 @@ def check_goal(client: A360Client, flow_id: int, goal_id: int, diagnostics: Diag
             for goal in client.element_totals(flow_id, "goal", deleted=True):
                 if goal.element_type == "goal":
                     goals.setdefault(goal.element_id, None)
-    except UNANSWERED as error:
+    except SKIPPABLE as error:
         diagnostics.warn(
             f"Could not check whether flow {flow_id} has or had goal {goal_id} ({error}). The export continues; if "
             "there is no such goal, its files have no rows."

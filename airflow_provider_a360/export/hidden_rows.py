@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from airflow_provider_a360.api.days import Days
-from airflow_provider_a360.api.errors import UNANSWERED
+from airflow_provider_a360.api.errors import SKIPPABLE
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import Conversion
 from airflow_provider_a360.export.conversion_lists import ConversionLists
@@ -113,7 +113,7 @@ class HiddenRowCheck:
                 self._observe(adjacent, last)
                 return True
             return self._read_to_end(adjacent, listing, page_limit if order == "ambiguous" else None)
-        except UNANSWERED as error:
+        except SKIPPABLE as error:
             log.info("Flow %d: the check for hidden conversions failed: %s", self.lists.flow_id, error)
             return False
 

@@ -80,7 +80,7 @@ def test_rows_removed_while_paging(export, seed):
 def test_a_list_that_moves_all_the_time_is_given_up_and_says_so(exported):
     result, task = exported(grow_every=1, grow_rows=0, remove_rows=3)
     assert "A360ListMovedError" in result["kinds"]
-    assert "Run the task again in a quieter hour" in result["error"]
+    assert "Run the task again at a quieter time" in result["error"]
     assert (task.files(), task.leftovers()) == ({}, [])
 
 
@@ -118,6 +118,6 @@ def test_a_fault_that_does_not_pass_is_a_clear_failure_and_nothing_is_published(
     task.sandbox.account.flows[0].remove_conversion(task.sandbox.account.flows[0].conversions[0])
     result = task.attempt(deadline=0.3, ledger=False)
     assert "A360TransientError" in result["kinds"]
-    assert "run the task again later" in result["error"]
+    assert "Run the task again later" in result["error"]
     assert task.files() == earlier
     assert not task.leftovers()

@@ -277,13 +277,13 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
             {},
             (400, {"type": "validation_error", "messages": {"limit": ["The limit field is required."]}}),
             {},
-            ["400", "The limit field is required", "Mend what the message names"],
+            ["400", "The limit field is required", "Fix the field that the message names"],
         ),
         (
             {},
             (403, {"message": "Not in your tariff", "error_code": 3030303030}),
             {},
-            ["403", "Not in your tariff", "tariff includes Automation 360", "Waiting doesn't help"],
+            ["403", "Not in your tariff", "tariff includes Automation 360", "A retry doesn't help"],
         ),
         ({"password": ""}, None, {}, ["has no password", "client secret"]),
         ({}, None, {"a360_conn_id": "elsewhere"}, ["The connection 'elsewhere' isn't defined", "add one of type a360"]),
@@ -328,7 +328,7 @@ def test_after_the_calls_own_tries_airflow_retries_a_passing_failure(airflow, se
     assert (done.only.state, done.only.tries) == ("failed", 3)
     assert len(sandbox.requests) >= 6
     assert "502" in done.log
-    assert "run the task again later" in done.log
+    assert "Run the task again later" in done.log
 
 
 def test_a_failing_run_leaves_what_was_there_before(airflow, serve, tmp_path):

@@ -156,7 +156,7 @@ def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
     [
         ({"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}}, ["403 Not in", "tariff"]),
         ({"status": 403, "body": {"message": "Your IP is not allowed", "error_code": 403}}, ["Your IP", "allow-list"]),
-        ({"status": 200, "body": {"data": 7}}, ["The list of flows", "holds a int, not rows"]),
+        ({"status": 200, "body": {"data": 7}}, ["The list of flows", "has a int, not rows"]),
         ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),
     ],
 )
@@ -192,14 +192,14 @@ def test_nothing_listening_is_said_to_be_that(run, connect, closed_port):
     connect(host=f"http://127.0.0.1:{closed_port}")
     worked, said = both(run)
     assert not worked
-    assert f"no answer from http://127.0.0.1:{closed_port} (connection refused); check the connection's host" in said
+    assert f"no response from http://127.0.0.1:{closed_port} (connection refused); check the connection's host" in said
 
 
 def test_an_unknown_host_is_said_to_be_unknown(run, connect, no_name_server):
     connect(host="https://nowhere.example.com")
     worked, said = both(run)
     assert not worked
-    assert "no answer from https://nowhere.example.com (host name could not be resolved)" in said
+    assert "no response from https://nowhere.example.com (host name could not be resolved)" in said
 
 
 def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):
@@ -330,7 +330,7 @@ def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
     connect()
     printed, ended = run("elements", 5)
     assert printed == ""
-    assert ended.startswith("Flow 5 does not exist in this account. `airflow a360 flows` lists those that do (before")
+    assert ended.startswith("Flow 5 does not exist in this account. List the flows with `airflow a360 flows` (before")
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_a_second_401_is_an_error_and_not_tried_again(sandbox):
 
 
 def test_a_wrong_secret_is_told_at_once(sandbox):
-    with pytest.raises(A360AuthError, match=r"POST /oauth/access_token: 401 .*login is the client ID"):
+    with pytest.raises(A360AuthError, match=r"POST /oauth/access_token: 401 .*enter the client ID as login"):
         connect(sandbox, secret="wrong").flow(example.EMPTY_FLOW)
     assert [seen.path for seen in sandbox.requests] == [TOKEN_PATH]
 

@@ -55,7 +55,7 @@ def test_rows_are_found_in_every_wrapping(answer, rows, total):
     ],
 )
 def test_rows_under_no_known_key_are_an_error_that_names_the_keys(answer, named):
-    with pytest.raises(A360FormatError, match=f"^The list: the answer holds {named}, not rows under 'items' or 'data'"):
+    with pytest.raises(A360FormatError, match=f"^The list: the response has {named}, not rows under 'items' or 'data'"):
         find_rows(answer, "The list")
 
 
@@ -104,7 +104,7 @@ def test_an_object_is_found_in_every_wrapping(answer, found):
 )
 def test_an_object_without_a_single_known_field_is_an_error_that_names_its_keys(answer, named):
     with pytest.raises(
-        A360FormatError, match=f"^The object: the answer holds {named}, not any of the fields clicked, "
+        A360FormatError, match=f"^The object: the response has {named}, not any of the fields clicked, "
     ):
         find_object(answer, COUNTERS, "The object")
 

@@ -133,8 +133,8 @@ def test_messages_of_fields_are_shown(sandbox):
         connect(sandbox).element_stats(example.EMAIL, "email")
     assert str(caught.value) == (
         f"GET /a360/stats/email/{example.EMAIL}/group-stat: 400 limit: The limit field is required.; "
-        "offset: The offset field is required. Really. Mend what the message names; "
-        "if it names nothing, check the connection's base URL."
+        "offset: The offset field is required. Really. Fix the field that the message names; "
+        "if it names none, check the connection's host."
     )
 
 

@@ -52,7 +52,7 @@ def test_a_list_that_never_holds_still_is_given_up(serve):
     sandbox = serve(grow_every=1, grow_rows=0, remove_rows=8)
     with pytest.raises(
         A360ListMovedError,
-        match=f"of flow {example.MAIN_FLOW} changed while it was read: attempt 4 found .* None of 4 attempts gave",
+        match=f"of flow {example.MAIN_FLOW} changed while it was read: attempt 4 found .* None of 4 attempts found",
     ):
         read(sandbox, page_size=20, max_in_flight=1)
 
@@ -77,7 +77,9 @@ def test_a_total_that_counts_something_else_is_left_alone_and_said(serve, caplog
     assert listing.shortfall == (len(wanted), len(wanted) * 3 // 2 + 1)
     assert not listing.total_is_confirmed
     (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert warning.startswith(f"The list of contacts of element {example.START}: only {len(wanted)} of ")
+    assert warning.startswith(
+        f"The list of contacts of element {example.START}: the service returns only {len(wanted)} of "
+    )
     # Two readings, and some looks behind the end of each.
     assert len(asked(sandbox)) <= 2 * (len(wanted) // 99 + 20)
 
@@ -167,7 +169,7 @@ def test_rows_that_are_served_less_than_promised_are_kept_and_both_numbers_said(
     rows = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
     assert [row.conversion_id for row in listing] == [row.id for row in rows[:1050]]
     assert listing.shortfall == (1050, len(rows))
-    assert f"only 1050 of {len(rows)} rows can be read" in caplog.text
+    assert f"returns only 1050 of {len(rows)} rows" in caplog.text
 
 
 def test_conversions_that_share_an_id_are_told_apart_by_kind_and_element(sandbox):

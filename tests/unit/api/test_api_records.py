@@ -293,12 +293,12 @@ def test_each_element_types_contacts_have_their_own_type(sandbox, element_type):
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ("text", ": the answer holds a str, not rows under 'items' or 'data'"),
-        (7, ": the answer holds a int, not rows under 'items' or 'data'"),
-        ({"data": "text"}, ": the answer holds a str, not rows under"),
-        ({"data": {"x": 1}}, ": the answer holds an object with the keys x, not rows under"),
-        ({"rows": [], "total": 0}, ": the answer holds an object with the keys rows, total, not rows under"),
-        ({}, ": the answer holds an object with the keys .none., not rows under"),
+        ("text", ": the response has a str, not rows under 'items' or 'data'"),
+        (7, ": the response has a int, not rows under 'items' or 'data'"),
+        ({"data": "text"}, ": the response has a str, not rows under"),
+        ({"data": {"x": 1}}, ": the response has an object with the keys x, not rows under"),
+        ({"rows": [], "total": 0}, ": the response has an object with the keys rows, total, not rows under"),
+        ({}, ": the response has an object with the keys .none., not rows under"),
         ({"data": [1]}, " is a int, not an object"),
         ({"data": [["a"]]}, " is a list, not an object"),
     ],
@@ -320,7 +320,7 @@ def test_a_list_in_another_form_is_named(sandbox, body, named):
 )
 def test_statistics_in_another_form_are_named(sandbox, body, named):
     sandbox.answer_next("/a360/stats/", body=json.dumps(body))
-    with pytest.raises(A360FormatError, match=f"Element 1: statistics: the answer holds {named}, not any of the field"):
+    with pytest.raises(A360FormatError, match=f"Element 1: statistics: the response has {named}, not any of the field"):
         connect(sandbox).element_stats(1, "email")
 
 

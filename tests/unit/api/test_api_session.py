@@ -153,7 +153,7 @@ def test_no_proxy_is_honoured(sandbox, behind_proxy, monkeypatch):
     proxy, url = behind_proxy
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", NAME)
-    with pytest.raises(A360TransientError, match="no answer"):
+    with pytest.raises(A360TransientError, match="no response"):
         connect(sandbox, base_url=url, deadline=0.1).flows()
     assert proxy.seen == []
 
@@ -298,7 +298,7 @@ def test_the_body_of_a_redirect_cannot_hold_a_call_beyond_its_time(raw_server):
             threading.Event().wait(0.05)
 
     url, numbers = raw_server(handle)
-    with pytest.raises(A360TransientError, match="the answer took too long"):
+    with pytest.raises(A360TransientError, match="the response took too long"):
         connect_by_key(url, deadline=0.3, read_timeout=0.3).flow(7)
     assert numbers == [1]
 
