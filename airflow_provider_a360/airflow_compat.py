@@ -63,8 +63,8 @@ def poll(
     return counts
 
 
-# Until 3.2.2, where a message to Airflow's supervisor from a thread that asgiref didn't start may receive the response to
-# another message. The triggerer then stops ("Response read out of order", apache/airflow#64620).
+# Until 3.2.2, where a message to Airflow's supervisor from a thread that asgiref didn't start may receive the response
+# to another message. The triggerer then stops ("Response read out of order", apache/airflow#64620).
 async def mask_secret(secret: str) -> None:
     """Mask a secret in the logs of triggers. Call this in the triggerer's event loop.
 
