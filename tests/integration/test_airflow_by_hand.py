@@ -18,7 +18,8 @@ from airflow_provider_a360.sandbox.example import MAIN_FLOW
 
 README = (ROOT / "README.md").read_text()
 EXAMPLE = "a360_daily_export"
-AT, DAYS = (f"airflow dags trigger {EXAMPLE} {option}" for option in re.findall(r"`(--[lc]o[gn][^`]+)`", README))
+OPTIONS = re.findall(r"`(--(?:logical-date|conf) [^`]+)`", README)
+AT, DAYS = (f"airflow dags trigger {EXAMPLE} {option}" for option in OPTIONS)
 TYPED = {
     "typed": f"airflow dags trigger {EXAMPLE}",
     "typed_at": AT,
@@ -57,11 +58,11 @@ LINES = {
     "refused": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
     "forbidden": r"Connection tariff: GET /a360/\S+: 403 Not in your tariff.*tariff includes Automation 360",
     "waiting": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
-    "unknown": r"Flow 99 does not exist in this account\. `airflow a360 flows` lists",
+    "unknown": r"Flow 99 does not exist in this account\. List the flows with `airflow a360 flows`",
     "digits": r"flow_ids is '9{59}…; it must be an id of the service",
     "ancient": r"first_day is '0001-01-01'; it must be a day from 2000-01-01 to 2999-12-31",
     "lookback": r"lookback_days is 1000000000: the days to export would begin before 2000-01-01",
-    "unwritable": r"Could not write file:///proc/a360/.*: FileNotFoundError.*See that it may be written",
+    "unwritable": r"Could not write file:///proc/a360/.*: FileNotFoundError.*Check permissions",
 }
 ALIAS = """
 import pendulum
