@@ -74,10 +74,10 @@ def _is_php_list(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(key.isdigit() for key in value)
 
 
-def _unknown(answer: Any, place: str, wanted: str) -> A360FormatError:
+def _unknown(answer: Any, place: str, expected: str) -> A360FormatError:
     found = (
         f"an object with the keys {', '.join(map(str, answer)) or '(none)'}"
         if isinstance(answer, dict)
         else (f"a {type(answer).__name__}")
     )
-    return A360FormatError(f"{place}: the response has {scrub(found)}, not {wanted}.")
+    return A360FormatError(f"{place}: the response has {scrub(found)}, not {expected}.")

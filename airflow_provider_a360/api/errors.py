@@ -139,7 +139,7 @@ class A360UndecodableError(A360TransientError):
     """The response was not JSON, three times in a row: look for a proxy, or a wrong base URL."""
 
     remedy = (
-        "It may come from a proxy, or be a maintenance page: check the connection's host, and run the task again later."
+        "It may come from a proxy, or be a maintenance page: check the connection's host. Run the task again later."
     )
 
 

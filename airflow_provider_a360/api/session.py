@@ -1,4 +1,4 @@
-"""HTTP: the session of an account, one exchange through it, and words for a failed connection."""
+"""HTTP: open the session of an account, send a request through it, and explain failed connections."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Session(requests.Session):
 def open_session(settings: Settings) -> requests.Session:
     """Return a session that knows the environment's proxies and certificates.
 
-    :param settings: the base URL, and how many requests may be under way at once.
+    :param settings: the base URL, and the number of requests in flight.
     :raises A360ConfigError: if a proxy isn't a valid URL, or the CA bundle doesn't exist.
     """
     session = _Session()
@@ -136,5 +136,5 @@ def _body(response: requests.Response, until: float) -> bytes:
             chunks.append(chunk)
             if time.monotonic() > until:
                 raise TimeoutError
-    # A hook or an adapter of the user may have read the body already.
-    return b"".join(chunks) or response.content
+    # A hook or an adapter of the user may have read the body already; an adapter may give none.
+    return b"".join(chunks) or response.content or b""

@@ -272,7 +272,7 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
             {},
             ["Connection a360_default: ", "401", "Check the connection", "static API key"],
         ),
-        ({}, None, {"flow_ids": 999}, ["Flow 999 does not exist", "check that the connection points at the account"]),
+        ({}, None, {"flow_ids": 999}, ["Flow 999 does not exist", "Check that the connection belongs to the account"]),
         (
             {},
             (400, {"type": "validation_error", "messages": {"limit": ["The limit field is required."]}}),
