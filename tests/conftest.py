@@ -1,9 +1,12 @@
-"""An option of more than one folder of tests."""
+"""The command-line option that several test folders share."""
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--cases", type=int, default=0, help="random cases of the exports under faults and from odd services"
+        "--cases",
+        type=int,
+        default=0,
+        help="number of random cases for tests/faults and tests/property/test_services_property.py",
     )

@@ -1,4 +1,4 @@
-"""What an export must hold, as the made-up account knows it: written apart from what exports."""
+"""The expected contents of exported files, computed from the sandbox's account without the package's export code."""
 
 from collections.abc import Container, Iterable
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from airflow_provider_a360.sandbox.shapes import counters_of
 
 
 def conversion_row(flow: Flow, row: Conversion) -> dict[str, Any]:
-    """A line of a file of conversions."""
+    """Return the expected row of a conversions file."""
     return {
         "flow_id": flow.id,
         "element_id": row.element_id,
@@ -24,15 +24,27 @@ def conversion_row(flow: Flow, row: Conversion) -> dict[str, Any]:
 
 
 def statistics_are_right(
-    rows: list[dict[str, Any]], flows: Iterable[Flow], day: date, *, silent: bool, untold: Container[int] = ()
+    rows: list[dict[str, Any]],
+    flows: Iterable[Flow],
+    day: date,
+    *,
+    null_without_data: bool,
+    may_lack_deleted: Container[int] = (),
 ) -> bool:
-    """Whether each element has its row, with what the account counts; `silent`: the service says 404 for nothing. The
-    deleted elements of the flows `untold` may be missing, all of a flow's together.
+    """Return whether each element has one row with the account's counters of the day.
+
+    :param rows: The rows of a file.
+    :param flows: The flows that the file must cover.
+    :param day: The day of the file.
+    :param null_without_data: The service answers 404 or 204 for statistics without data; the counters are then null.
+    :param may_lack_deleted: Ids of flows whose deleted elements may all be missing.
     """
     found = {int(row["element_id"]) for row in rows}
 
     def may_be_missing(flow: Flow) -> bool:
-        return flow.id in untold and not any(element.id in found for element in flow.elements if element.deleted)
+        return flow.id in may_lack_deleted and not any(
+            element.id in found for element in flow.elements if element.deleted
+        )
 
     elements = sorted(
         ((flow.id, element.id), element)
@@ -48,9 +60,9 @@ def statistics_are_right(
             else element.counts_on(day)[name]
             for name in counters_of(element)
         }  # fmt: skip
-        nothing = silent and not any(element.counts_on(day)[name] for name in counters_of(element))
+        no_data = null_without_data and not any(element.counts_on(day)[name] for name in counters_of(element))
         found = {name: None if row[name] in (None, "") else int(row[name]) for name in counted}
-        if found != (dict.fromkeys(counted) if nothing else counted):
+        if found != (dict.fromkeys(counted) if no_data else counted):
             return False
     return True
 

@@ -1,4 +1,4 @@
-"""What the processes of a benchmark agree on: the account's days, the order of a run and where it reports."""
+"""Shared by the processes of a benchmark: the account's days, and the arguments and the report of a run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FIRST_DAY = date(2025, 9, 1)
 
 
 def spread(number: int, rows: int, days: int) -> int:
-    """The second after FIRST_DAY's midnight at which a row of so many stands."""
+    """Return the time of a row, in seconds after FIRST_DAY's midnight, if `rows` are spread evenly over `days`."""
     return number * days * 86_400 // rows
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a contender is asked for."""
+    """The arguments of a contender's run."""
 
     url: str
     folder: str
@@ -35,6 +35,7 @@ class Order:
         return FIRST_DAY + timedelta(days=self.days - 1)
 
     def report(self, **facts) -> None:
+        """Write measurements for the benchmark to read."""
         Path(self.folder, "report.json").write_text(json.dumps(facts))
 
     def as_json(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether an export holds each row exactly once: `check.py FOLDER ROWS`."""
+"""Check that an export has each row exactly once: `check.py FOLDER ROWS`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def main() -> None:
             for row in read(path):
                 number = int(row.get("conversion_id") or row.get("id") or row["element_id"])
                 if row.get("email") not in (None, f"person{number}@example.com"):
-                    raise SystemExit(f"{path}: the row {number} holds another's address.")
+                    raise SystemExit(f"{path}: row {number} has the address of another row.")
                 times[number] = min(2, times[number] + 1)
     missing, repeated = times.count(0) - 1, times.count(2)
     if missing or repeated:
-        raise SystemExit(f"{folder}: {missing} rows are missing, {repeated} came more than once.")
+        raise SystemExit(f"{folder}: {missing} rows are missing, {repeated} are repeated.")
 
 
 def read(path: Path) -> Iterator[dict]:
+    """Yield the rows of a file of any format."""
     if path.suffix == ".parquet":
         import pyarrow.parquet
 

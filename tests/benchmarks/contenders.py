@@ -1,6 +1,6 @@
-"""The same export in several ways: `contenders.py NAME ORDER`, each in a process of its own.
+"""Run the same export with different tools, each in its own process: `contenders.py NAME ORDER`.
 
-Each writes to the order's folder what it is asked for, and nothing else.
+Each writes only the requested rows to the order's folder.
 """
 
 import json
@@ -22,13 +22,13 @@ def main() -> None:
 
 
 def execute(order):
-    """Ours, the operator called by hand."""
+    """Execute our operator directly."""
     manifest = operator(order).execute({})
     order.report(seconds_own=manifest["seconds"])
 
 
 def dag_test(order):
-    """Ours, as a task of a DAG."""
+    """Run our operator as a task with `dag.test()`."""
     os.environ["A360_BENCHMARK_ORDER"] = order.as_json()
     from airflow.dag_processing.dagbag import DagBag
 
@@ -55,7 +55,7 @@ def operator(order):
 
 
 def session(order):
-    """A script with one Session, page by page or element by element; rows as they come."""
+    """Run a script with one Session, page by page or element by element, that writes rows unchanged."""
     client = _session(order)
     with (order.out / "rows.jsonl").open("w") as lines:
         if order.statistics:
@@ -76,7 +76,7 @@ def session(order):
 
 
 def session_typed(order):
-    """The same, with rows of known types and times in UTC."""
+    """Run the same script with typed rows and times in UTC."""
     from datetime import UTC, datetime
 
     import msgspec
@@ -109,7 +109,7 @@ def session_typed(order):
 
 
 def http_hook(order):
-    """Airflow's HttpHook in a loop."""
+    """Call Airflow's HttpHook in a loop."""
     from airflow.providers.http.hooks.http import HttpHook
 
     hook = HttpHook(method="GET", http_conn_id="http_default")
@@ -125,7 +125,7 @@ def http_hook(order):
 
 
 def http_operator(order):
-    """Airflow's HttpOperator with a pagination_function."""
+    """Execute Airflow's HttpOperator with a pagination_function."""
     from airflow.providers.http.operators.http import HttpOperator
 
     offsets = iter(range(PAGE, 1 << 40, PAGE))
@@ -150,13 +150,13 @@ def http_operator(order):
 
 
 def dlt_rest_api(order):
-    """dlt's rest_api to a folder of JSON lines."""
+    """Run dlt's rest_api source with a folder of JSON lines as destination."""
     os.environ["NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION"] = "true"
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     import dlt
     from dlt.sources.rest_api import rest_api_source
 
-    # It takes single ones for expressions of its own.
+    # dlt takes single braces for its own expressions.
     braces = _filter(order).replace("{", "{{").replace("}", "}}")
     source = rest_api_source(
         {

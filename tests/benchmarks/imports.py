@@ -1,4 +1,4 @@
-"""What a module costs on top of `airflow.sdk`: `imports.py MODULE` says milliseconds and megabytes."""
+"""Measure the import of a module on top of `airflow.sdk`: `imports.py MODULE` prints milliseconds and megabytes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 
 def resident() -> float:
+    """Return the resident memory of this process, in MB."""
     with Path("/proc/self/status").open() as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))
 

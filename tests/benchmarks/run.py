@@ -1,8 +1,8 @@
-"""The benchmark: `.venv/bin/python tests/benchmarks/run.py [CASE…] [--quick]`, with the group `benchmark` installed.
+"""Run the benchmark: `.venv/bin/python tests/benchmarks/run.py [CASE…] [--quick]`. Needs the group `benchmark`.
 
-Each contender runs as a process of its own against the sandbox in another; wall time, CPU time and peak memory are
-those of whole processes, medians of several runs that take turns. Each time, the rows that were written are checked.
-This process imports nothing that is measured.
+Each contender runs in its own process against the sandbox in another. Wall time, CPU time and peak memory are those of
+the whole process, as medians of several runs that alternate. The written rows are checked after each run. This process
+imports nothing that is measured.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ ALTERNATIVES = (OUR_SCRIPT, "session", "http_hook", "http_operator", "dlt_rest_a
 
 
 class FailedError(Exception):
-    """A contender ended badly, or its rows are not those of the account."""
+    """A contender failed, or its rows are not those of the account."""
 
 
 class Home:
-    """A folder for all that is written, with an Airflow of its own."""
+    """The folder for everything that a benchmark writes, with its own AIRFLOW_HOME."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,6 +56,7 @@ class Home:
             )
 
     def connected(self, url: str, per_second: float) -> dict[str, str]:
+        """Return the environment with connections to a sandbox."""
         host, _, port = url.removeprefix("http://").partition(":")
         http = {"conn_type": "http", "host": host, "port": int(port), "schema": "http"}
         return {
@@ -66,13 +67,13 @@ class Home:
 
 
 def connection(url: str, per_second: float) -> str:
-    """An account of ours as Airflow's connection."""
+    """Return the Airflow connection to a sandbox, as JSON."""
     credentials = {"login": "sandbox-client", "password": "sandbox-client-secret"}
     return json.dumps({"conn_type": "a360", "host": url, "extra": {"requests_per_second": per_second}, **credentials})
 
 
 class Server:
-    """The sandbox's process."""
+    """A process that runs the sandbox."""
 
     def __init__(self, env: dict[str, str], **account) -> None:
         self._process = subprocess.Popen(
@@ -83,7 +84,7 @@ class Server:
         self.cpu = 0.0
 
     def seen(self) -> dict:
-        """What has come since it was asked last, and the seconds of CPU that this took."""
+        """Return statistics of the requests since the last call, and the CPU seconds that they took."""
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -99,7 +100,7 @@ class Server:
 
 
 class Bench:
-    """Runs cases, prints their lines."""
+    """Run the cases and print a line for each contender."""
 
     def __init__(self, home: Home, arguments: argparse.Namespace) -> None:
         self.home, self.quick, self.runs = home, arguments.quick, arguments.runs
@@ -108,6 +109,7 @@ class Bench:
         self._numbers = 0
 
     def folder(self) -> Path:
+        """Create a folder for one run."""
         self._numbers += 1
         made = self.home.folder / f"run-{self._numbers}"
         made.mkdir()
@@ -120,7 +122,7 @@ class Bench:
             )
 
     def once(self, name: str, order: Order, env: dict[str, str], rows: int, server: Server) -> dict:
-        """One run of a contender, whole."""
+        """Run a contender once, check its rows, and return the measurements of the whole process."""
         server.seen()
         began = time.monotonic()
         _, status, used = os.wait4(self.start(name, order, env).pid, 0)
@@ -137,7 +139,7 @@ class Bench:
     def compare(
         self, case: str, names, rows: int, *, formats=("jsonl",), account, days=1, knobs=None, statistics_of=0
     ) -> dict:
-        """Medians of each contender and format; prints a line for each."""
+        """Run each contender and format, print a line for each, and return the medians."""
         limit = (knobs or {}).get("requests_per_second", LIMIT)
         with Server(self.home.env, knobs=knobs, days=days, **account) as server:
             env = self.home.connected(server.url, limit or 1000)
@@ -166,6 +168,7 @@ class Bench:
         )
 
     def target(self, case: str, wanted: str, measured: str, met: bool) -> None:
+        """Record whether a target is met, for the table at the end."""
         self.targets.append((case, wanted, measured, met))
 
     # The cases.
@@ -178,8 +181,8 @@ class Bench:
         )  # fmt: skip
         ours, walls = found["execute", "jsonl"], {name: one["wall"] for (name, _), one in found.items()}
         for wanted, names in (
-            ("faster than every alternative that is in use", [name for name in ALTERNATIVES if name != OUR_SCRIPT]),
-            ("faster than a typed script of our own, which checks nothing", [OUR_SCRIPT]),
+            ("faster than every alternative in use", [name for name in ALTERNATIVES if name != OUR_SCRIPT]),
+            ("faster than a typed script that checks nothing", [OUR_SCRIPT]),
         ):
             if best := min(((walls[name], name) for name in names if name in walls), default=None):
                 self.target(
@@ -230,7 +233,7 @@ class Bench:
                 )  # fmt: skip
 
     def memory(self) -> None:
-        """All rows on one day, so in one file."""
+        """Compare the peak memory of few and many rows. All are on one day, so in one file."""
         few, many = 10_000, 100_000 if self.quick else 1_000_000
         peaks = {}
         for rows in (few, many):
@@ -247,7 +250,7 @@ class Bench:
             )  # fmt: skip
 
     def four(self) -> None:
-        """Four processes that share the account's limit."""
+        """Run four processes that share the account's rate limit."""
         rows = 2_000 if self.quick else 10_000
         shares, refused = [], []
         with Server(self.home.env, rows=rows, days=30, knobs={"latency": 0.1}) as server:
@@ -260,38 +263,38 @@ class Bench:
                 codes = [process.wait() for process in processes]
                 if any(codes):
                     raise FailedError(
-                        "One of four processes failed:\n" + Path(orders[0].folder, "log").read_text()[-3000:]
+                        "One of the four processes failed:\n" + Path(orders[0].folder, "log").read_text()[-3000:]
                     )
                 seen = server.seen()
                 for order in orders:
                     check(order, rows)
-                # In so many seconds and one, the limit lets so many tens pass.
+                # The limit allows LIMIT requests in each second, counting the one that the interval ends in.
                 shares.append(seen["passed"] / (seen["seconds"] + 1) / LIMIT)
                 refused.append(seen["refused"])
         share = statistics.median(shares)
-        measured = f"{share:.2f}, {statistics.median(refused):g} of 429 beside {seen['passed']} good ones"
+        measured = f"{share:.2f}, {statistics.median(refused):g} of 429, {seen['passed']} successful"
         self.target("four processes", "together at least 0.8 of the limit, none fails", measured, share >= 0.8)
 
     def sensors(self) -> None:
-        """Deferred sensors, by their triggers in one event loop."""
+        """Run the triggers of many deferred sensors in one event loop."""
         self._one_account()
         self._three_accounts()
 
     def _one_account(self) -> None:
         count, interval, seconds = (1_000, 5, 15) if self.quick else (1_000, 60, 180)
         with Server(self.home.env, flow_count=count) as server:
-            said = self._wait(count, interval, seconds, {"a360_default": server.url})
+            output = self._wait(count, interval, seconds, {"a360_default": server.url})
             seen = server.seen()
-        longest = said["longest_holds"][0][0]
+        longest = output["longest_holds"][0][0]
         self.target(
-            f"{count:,} sensors", "one token, never over the pace, loop never held more than 50 ms",
+            f"{count:,} sensors", "one token, never over the rate limit, loop never blocked for more than 50 ms",
             f"{seen['tokens']} token, at most {seen['busiest']} a second, {seen['refused']} of 429, "
-            f"{seen['requests']} requests; {holds(said)}",
+            f"{seen['requests']} requests; {describe_blocks(output)}",
             seen["tokens"] == 1 and seen["busiest"] <= LIMIT and not seen["refused"] and longest <= 50,
         )  # fmt: skip
 
     def _three_accounts(self) -> None:
-        """One that answers, one that refuses most requests, and one whose host takes connections and says nothing."""
+        """Run triggers for three accounts: a live one, one that refuses most requests, and one that never answers."""
         count, interval, seconds = (100, 20, 70) if self.quick else (100, 60, 200)
         with (
             socket.create_server(("127.0.0.1", 0), backlog=4) as dead,
@@ -299,47 +302,47 @@ class Bench:
             Server(self.home.env, flow_count=count, knobs={"requests_per_second": 1}) as limited,
         ):
             urls = {"live": live.url, "limited": limited.url, "dead": f"http://127.0.0.1:{dead.getsockname()[1]}"}
-            said = self._wait(count, interval, seconds, urls)
+            output = self._wait(count, interval, seconds, urls)
             refused = limited.seen()["refused"]
-        # The task polls before it defers, so the first poll comes after an interval.
+        # The task polls before it defers, so the trigger's first poll is after one interval.
         expected = count * (seconds // interval)
-        polls = {name: said["polls"][url] for name, url in urls.items()}
+        polls = {name: output["polls"][url] for name, url in urls.items()}
         figures = ", ".join(
             f"{name} {one['answered']} of {expected}, at most {one['longest_gap']:.1f} s apart"
             for name, one in polls.items()
         )
         of_live = polls["live"]
         self.target(
-            f"{3 * count} sensors of three accounts, one dead, one at its limit",
-            f"the live one's polls come each {interval} s (a tenth more at most), loop never held more than 50 ms",
-            f"polls answered: {figures}; {refused} of 429 of the limited one; {holds(said)}",
+            f"{3 * count} sensors of three accounts, one without answers, one at its limit",
+            f"polls of the live account each {interval} s (at most 10 % later), loop never blocked over 50 ms",
+            f"polls answered: {figures}; {refused} of 429 for the limited account; {describe_blocks(output)}",
             of_live["answered"] == expected and of_live["longest_gap"] <= 1.1 * interval
-            and said["longest_holds"][0][0] <= 50,
+            and output["longest_holds"][0][0] <= 50,
         )  # fmt: skip
 
     def _wait(self, count: int, interval: int, seconds: int, urls: dict[str, str]) -> dict:
-        """What `triggers.py` says of so many sensors for each account."""
+        """Run `triggers.py` with so many sensors for each account, and return its figures."""
         accounts = {f"AIRFLOW_CONN_{name.upper()}": connection(url, LIMIT) for name, url in urls.items()}
         ended = subprocess.run(
             [sys.executable, HERE / "triggers.py", *map(str, (count, interval, seconds)), *urls],
             env={**self.home.env, **accounts}, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
-        said = told(ended.stdout)
-        if said["ended"]:
-            raise FailedError(f"{said['ended']} of the triggers ended, though no queue drained.")
-        return said
+        output = json_of(ended.stdout)
+        if output["ended"]:
+            raise FailedError(f"{output['ended']} of the triggers ended, although no queue was drained.")
+        return output
 
     def imports(self) -> None:
-        """What a DAG file pays on top of `airflow.sdk`."""
+        """Measure what a DAG file's imports cost on top of `airflow.sdk`."""
         modules = [f"airflow_provider_a360.{name}" for name in ("operators.export", "sensors.flow_queue", "hooks.a360")]
         found = defaultdict(list)
         for _ in range(max(5, self.runs)):
             for module in modules:
-                said = subprocess.run(
+                output = subprocess.run(
                     [sys.executable, HERE / "imports.py", module],
                     env=self.home.env, stdout=subprocess.PIPE, text=True, check=True,
                 ).stdout  # fmt: skip
-                found[module].append(json.loads(said.splitlines()[-1]))
+                found[module].append(json.loads(output.splitlines()[-1]))
         for module, costs in found.items():
             one = median(costs)
             self.target(
@@ -352,7 +355,7 @@ CASES = ("s1", "s2", "s3", "s7", "memory", "four", "sensors", "imports")
 
 
 def check(order: Order, rows: int) -> None:
-    """That the order's export holds each of so many rows once."""
+    """Check that a run exported each of so many rows once."""
     ended = subprocess.run(
         [sys.executable, HERE / "check.py", order.out, str(rows)], stderr=subprocess.PIPE, text=True, check=False
     )
@@ -360,43 +363,46 @@ def check(order: Order, rows: int) -> None:
         raise FailedError(ended.stderr[-2000:])
 
 
-def told(printed: str) -> dict:
-    """What a process has printed as JSON; Airflow's log may print lines of its own around it."""
+def json_of(printed: str) -> dict:
+    """Return the JSON object that a process printed; Airflow may print log lines around it."""
     return next(json.loads(line) for line in reversed(printed.splitlines()) if line.startswith('{"'))
 
 
-def holds(said: dict) -> str:
-    """The longest times that the loop was held, and the most CPU time that its thread took in any of its turns."""
+def describe_blocks(output: dict) -> str:
+    """Describe the longest blocks of the loop, and the most CPU time of its thread between two heartbeats."""
     longest = "; ".join(
         f"{wall} ms at {at} s (CPU: {loop} ms of the loop, {process} ms of the process)"
-        for wall, at, loop, process in said["longest_holds"][:3]
+        for wall, at, loop, process in output["longest_holds"][:3]
     )
-    return f"longest holds: {longest}; most CPU of the loop in any: {said['most_cpu_of_loop']} ms"
+    return f"longest blocks: {longest}; most CPU time of the loop: {output['most_cpu_of_loop']} ms"
 
 
 def median(found: list[dict]) -> dict:
+    """Return the median of each figure."""
     return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="fewer rows: the figures show less")
-    parser.add_argument("--runs", type=int, default=3, help="how often each contender runs (default: 3)")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="use fewer rows; the figures are less precise")
+    parser.add_argument("--runs", type=int, default=3, help="number of runs of each contender (default: 3)")
     parser.add_argument(
-        "--contenders", nargs="+", choices=("dag_test", *ALTERNATIVES), help="only these beside `execute`"
+        "--contenders", nargs="+", choices=("dag_test", *ALTERNATIVES), help="run only these and `execute`"
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.cases) - set(CASES):
-        parser.error(f"there is no case {', '.join(sorted(unknown))}")
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="a360-benchmark-") as folder:
         bench = Bench(Home(Path(folder)), arguments)
         bench.home.migrate()
         print(
             f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}; medians of {arguments.runs} runs; wall and CPU in "
-            "seconds of the whole process, peak memory in MB; export: our own clock in the manifest.\n"
+            "seconds of the whole process, peak memory in MB; export: the seconds in the manifest.\n"
         )
-        print("| case | contender | rows | wall | to ours | export | CPU | sandbox CPU | peak | requests | 429 |")
+        print(
+            "| case | contender | rows | wall | ratio to execute | export | CPU | sandbox CPU | peak | requests | 429 |"
+        )
         print("|---|---|---|---|---|---|---|---|---|---|---|")
         for case in arguments.cases or CASES:
             getattr(bench, case)()

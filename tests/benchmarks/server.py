@@ -1,6 +1,6 @@
-"""The sandbox in a process of its own: `server.py '{"rows": 1000, "knobs": {"latency": 0.15}}'`.
+"""Run the sandbox in its own process: `server.py '{"rows": 1000, "knobs": {"latency": 0.15}}'`.
 
-It says its URL, and answers each line on stdin with what it has seen since the one before.
+It prints its URL, and answers each line on stdin with statistics of the requests since the line before.
 """
 
 import gc
@@ -20,7 +20,7 @@ BEFORE = START - timedelta(days=90)
 
 
 def conversions(rows, days):
-    """One flow with so many conversions, spread evenly over the days."""
+    """Return one flow with so many conversions, spread evenly over the days."""
     start, goal = Element(10, "maintrigger", BEFORE), Element(11, "goal", BEFORE, "bought")
     made = []
     for number in range(rows):
@@ -41,7 +41,7 @@ def conversions(rows, days):
 
 
 def elements(count):
-    """One flow of so many elements, each executed on the first day."""
+    """Return one flow with so many elements, each executed on the first day."""
     person = Contact("person1@example.com", "15550100001", "1")
     events = [Event(1, person, START + timedelta(hours=1))]
     made = [Element(number + 1, "email", BEFORE, f"Letter {number + 1}", events=events) for number in range(count)]
@@ -49,7 +49,7 @@ def elements(count):
 
 
 def queues(count):
-    """So many flows whose queues never drain."""
+    """Return so many flows whose queues never drain."""
     return [
         Flow(number + 1, "Waiting", 1, BEFORE, BEFORE, [Element(5000 + number, "maintrigger", BEFORE)], in_queue=5)
         for number in range(count)
@@ -57,6 +57,7 @@ def queues(count):
 
 
 def seen(requests):
+    """Return statistics of requests; `busiest` is the most that passed within one second."""
     passed = [one.at for one in requests if one.status == 200]
     return {
         "requests": len(requests),
@@ -73,7 +74,7 @@ def main(rows=0, days=1, element_count=0, flow_count=0, knobs=None):
         flows = conversions(rows, days)
     else:
         flows = elements(element_count) if element_count else queues(flow_count)
-    # A million rows that never go: without this, the collector would walk them while somebody is timed.
+    # Exclude the account's million objects from garbage collection, which would otherwise slow down the measured runs.
     gc.freeze()
     with Sandbox(Account(flows), options=SandboxOptions(**(knobs or {}))) as sandbox:
         print(json.dumps({"url": sandbox.url}), flush=True)

@@ -1,10 +1,13 @@
-"""Deferred sensors in one event loop: `triggers.py COUNT POLL_INTERVAL SECONDS CONNECTION…`, so many of each.
+"""Run COUNT triggers per connection in one event loop: `triggers.py COUNT POLL_INTERVAL SECONDS CONNECTION…`.
 
-Says for each base URL how many polls were answered, and how long a flow had to do without another answer at most. Says
-how long the loop was held at most, by a heartbeat each 2 ms, after how many seconds, and how much CPU time the loop's
-thread and the whole process took meanwhile: far less than the hold, and another process had the machine. The triggers
-start as a triggerer starts them, each in a turn of the loop, in a process that has imported what a triggerer's has.
-That is kept from the garbage collector: one walk over it alone holds any triggerer for 0.1 s and more.
+Prints for each base URL the number of answered polls and the longest gap between two answers for one flow. A heartbeat
+every 2 ms measures how long the loop is blocked. For the longest blocks it prints the duration, the time since the
+start, and the CPU time of the loop's thread and of the process meanwhile: if both are much shorter than the block,
+other processes had the CPU.
+
+The triggers start as in a triggerer: one per iteration of the loop, in a process that has imported what a triggerer
+imports. Those objects are excluded from garbage collection, because one collection of them blocks any triggerer for at
+least 0.1 s.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
 
-import airflow.jobs.triggerer_job_runner  # noqa: F401  # a triggerer's process is forked from one that has it
+import airflow.jobs.triggerer_job_runner  # noqa: F401  # as in a triggerer's process
 
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.triggers import flow_queue
@@ -27,11 +30,11 @@ from airflow_provider_a360.triggers import flow_queue
 BEAT = 0.002
 
 answers: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-"""When each flow's polls were answered, by base URL."""
+"""The times when each flow's polls were answered, by base URL and flow id."""
 
 
 class Counted(A360Client):
-    """The client, which notes when a poll is answered."""
+    """A client that records when a poll is answered."""
 
     def __init__(self, settings, **more):
         super().__init__(settings, **more)
@@ -44,7 +47,7 @@ class Counted(A360Client):
 
 
 class Hold(NamedTuple):
-    """How long the loop was held, in milliseconds; at which second; of CPU time, in milliseconds."""
+    """How long the loop was blocked (ms), when (s), and the CPU time of its thread and of the process (ms)."""
 
     wall: float
     at: float
@@ -53,6 +56,7 @@ class Hold(NamedTuple):
 
 
 async def heartbeat(holds: list[Hold]) -> None:
+    """Measure for each heartbeat how much too late the loop runs it."""
     start = time.perf_counter()
     while True:
         began, of_loop, of_process = time.perf_counter(), time.thread_time(), time.process_time()
@@ -63,7 +67,7 @@ async def heartbeat(holds: list[Hold]) -> None:
 
 
 def longest_gap(times: list[float], began: float, ended: float) -> float:
-    """Seconds without an answer: behind the first one, since all flows start at once and wait for the pace then."""
+    """Return the longest time between answers, from the first one on, since all flows start at the same time."""
     return max(later - earlier for earlier, later in pairwise([*(times or [began]), ended]))
 
 
@@ -93,14 +97,14 @@ async def main(count: int, poll_interval: float, seconds: float, conn_ids: list[
         }
         for url, of_flows in answers.items()
     }
-    said = {
+    figures = {
         "longest_holds": [[round(figure, 1) for figure in hold] for hold in sorted(holds, reverse=True)[:5]],
         "most_cpu_of_loop": max(round(hold.of_loop, 1) for hold in holds),
         "polls": polls,
         "ended": sum(wait.done() for wait in waits),
     }
-    print(json.dumps(said), flush=True)
-    # The polls under way are of no more interest.
+    print(json.dumps(figures), flush=True)
+    # Don't wait for the polls that are in progress.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""Airflow's pages in a real browser: Chromium, driven by Selenium, in front of a real API server."""
+"""Open Airflow's pages of a real API server in Chromium, driven by Selenium."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import requests
-from airflow_harness import Home, Standalone
+from airflow_harness import AirflowHome, Standalone
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
     StaleElementReferenceException,
@@ -20,16 +20,16 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE = 60
+TIMEOUT = 60
 TYPE = "SendPulse Automation 360"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PACKAGES = ("chromium", "chromium-driver")
 
 
 def chromium() -> tuple[str, str]:
-    """The paths of Chromium and of its driver; Debian's are installed where there are none.
+    """Return the paths of Chromium and of its driver; install Debian's packages if they are missing.
 
-    Raises: RuntimeError where there are none and none can be installed.
+    :raises RuntimeError: They are missing and can't be installed.
     """
     if not (found := _on_path()):
         if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -39,18 +39,18 @@ def chromium() -> tuple[str, str]:
             )
         for command in ("update", "install --yes --no-install-recommends"):
             packages = PACKAGES if command != "update" else ()
-            done = subprocess.run(
+            result = subprocess.run(
                 ["apt-get", "--quiet", *command.split(), *packages],
                 env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            if done.returncode:
-                raise RuntimeError(f"apt-get {command} failed:\n{done.stderr[-2000:]}")
+            if result.returncode:
+                raise RuntimeError(f"apt-get {command} failed:\n{result.stderr[-2000:]}")
         found = _on_path()
     if not found:
-        raise RuntimeError(f"There is no Chromium on PATH, though apt-get has installed {' '.join(PACKAGES)}.")
+        raise RuntimeError(f"There is no Chromium on PATH, although apt-get installed {' '.join(PACKAGES)}.")
     return found
 
 
@@ -62,7 +62,7 @@ def _on_path() -> tuple[str, str] | None:
 
 @contextmanager
 def browsing(height: int = 1400) -> Iterator[Chrome]:
-    """A browser without a window."""
+    """Start a headless browser."""
     browser, driver = chromium()
     options = ChromeOptions()
     options.binary_location = browser
@@ -82,9 +82,9 @@ def browsing(height: int = 1400) -> Iterator[Chrome]:
 
 
 class Server(Standalone):
-    """Airflow's API server, with the pages; `alone`, without scheduler and the others, it is up sooner."""
+    """Airflow's API server with the UI. With `alone`, the scheduler and the other components don't start."""
 
-    def __init__(self, home: Home, env: dict[str, str], *, alone: bool = True) -> None:
+    def __init__(self, home: AirflowHome, env: dict[str, str], *, alone: bool = True) -> None:
         super().__init__(home, env)
         self._alone = alone
 
@@ -105,27 +105,27 @@ class Server(Standalone):
         return self.home.env["AIRFLOW__API__BASE_URL"]
 
     def rest(self, method: str, path: str, **body: Any) -> Any:
-        """What the REST API answers, decoded."""
-        token = requests.get(f"{self.url}/auth/token", timeout=PATIENCE).json()["access_token"]
+        """Send a request to the REST API and return the decoded response."""
+        token = requests.get(f"{self.url}/auth/token", timeout=TIMEOUT).json()["access_token"]
         answer = requests.request(
             method,
             f"{self.url}/api/v2/{path}",
             headers={"Authorization": f"Bearer {token}"},
             json=body or None,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
         )
         assert answer.ok, f"{answer.status_code} {answer.text}"
         return answer.json()
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/api/v2/monitor/health", timeout=PATIENCE).ok
+            return requests.get(f"{self.url}/api/v2/monitor/health", timeout=TIMEOUT).ok
         except requests.ConnectionError:
             return False
 
 
 class Pages:
-    """Airflow's pages, by the words that a person reads on them."""
+    """Airflow's pages, with elements found by their visible text."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self.browser = browser
@@ -135,24 +135,24 @@ class Pages:
         self.browser.get(f"{self._url}/{path}")
 
     def see(self, xpath: str) -> WebElement:
-        """The first element, once it is there to be clicked."""
+        """Wait until the first matching element can be clicked, and return it."""
         return self._wait(expected_conditions.element_to_be_clickable((By.XPATH, xpath)), xpath)
 
     def press(self, words: str) -> None:
-        """A button, by its words or, where it is a picture, by its name."""
+        """Click a button by its text or its aria-label."""
         self.see(f"//button[normalize-space()='{words}' or @aria-label='{words}']").click()
 
     def field(self, label: str) -> WebElement:
-        """The input beside a label."""
+        """Return the input that follows a label."""
         beside = "following::*[self::input or self::textarea][1]"
         return self.see(f"//*[@role='dialog']//label[starts-with(normalize-space(), '{label}')]/{beside}")
 
     def texts(self, xpath: str) -> list[str]:
-        """What is to be read of these elements."""
+        """Return the text of the visible elements."""
         return [element.text for element in self.browser.find_elements(By.XPATH, xpath) if element.is_displayed()]
 
     def add_connection(self, conn_id: str) -> None:
-        """The empty form of a new connection of our type."""
+        """Open the form for a new connection, and choose this provider's connection type."""
         self.open("connections")
         self.press("Add Connection")
         self.see("//input[@name='connection_id']").send_keys(conn_id)
@@ -160,12 +160,12 @@ class Pages:
         self.see(f"//*[@role='option'][normalize-space()='{TYPE}']").click()
 
     def edit_connection(self, conn_id: str) -> None:
-        """The form of a connection that was saved."""
+        """Open the form of a saved connection."""
         self.open("connections")
         button = f"//tr[contains(., '{conn_id}')]//button[@aria-label='Edit Connection']"
 
         def opened(browser: Chrome) -> bool:
-            # The table is drawn again when its rows have come; a click before that is lost.
+            # The table is rendered again when its rows have loaded, and a click before that is lost.
             if not browser.find_elements(By.XPATH, "//*[@role='dialog']"):
                 self.see(button).click()
             return self._at_rest(browser)
@@ -173,14 +173,14 @@ class Pages:
         self._wait(opened, f"the form of {conn_id}")
 
     def unfold(self, section: str) -> None:
-        """A part of the form; the others fold."""
+        """Unfold a section of the form; the other sections fold."""
         trigger = self.see(f"//*[@role='dialog']//button[normalize-space()='{section}']")
         if trigger.get_attribute("aria-expanded") != "true":
             trigger.click()
         self._wait(self._at_rest, f"{section}, unfolded")
 
     def fill(self, typed: dict[str, str]) -> None:
-        """Type into fields of the section that is unfolded, over what is there."""
+        """Replace the content of fields in the unfolded section."""
         for label, text in typed.items():
             field = self.field(label)
             field.send_keys(Keys.CONTROL, "a")
@@ -188,14 +188,15 @@ class Pages:
             self.browser.execute_script("arguments[0].blur()", field)
 
     def save(self) -> None:
+        """Save the form, and wait until it closes."""
         self.press("Save")
         self._wait(
-            expected_conditions.invisibility_of_element_located((By.XPATH, "//*[@role='dialog']")), "the form's end"
+            expected_conditions.invisibility_of_element_located((By.XPATH, "//*[@role='dialog']")), "the closed form"
         )
 
     @staticmethod
     def _at_rest(browser: Chrome) -> bool:
-        """Whether a form is to be seen, and nothing in it unfolds or fades in any more."""
+        """Return whether a form is open and its animations have ended."""
         return browser.execute_script(
             "const form = document.querySelector('[role=dialog]');"
             "return form !== null && form.getAnimations({subtree: true}).every(one => one.playState !== 'running')"
@@ -205,9 +206,9 @@ class Pages:
         try:
             return WebDriverWait(
                 self.browser,
-                PATIENCE,
+                TIMEOUT,
                 ignored_exceptions=(StaleElementReferenceException, ElementClickInterceptedException),
             ).until(condition)
         except TimeoutException:
             text = self.browser.find_element(By.TAG_NAME, "body").text
-            raise AssertionError(f"Not seen on {self.browser.current_url}: {what}. It reads:\n{text}") from None
+            raise AssertionError(f"Not seen on {self.browser.current_url}: {what}. The page's text:\n{text}") from None

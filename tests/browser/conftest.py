@@ -1,4 +1,4 @@
-"""One API server and one browser for all tests of Airflow's pages."""
+"""Fixtures for tests of Airflow's pages: one API server and one browser for all tests."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
-from airflow_harness import Home, Worker
+from airflow_harness import AirflowHome, Worker
 from browser_harness import Pages, Server, browsing
 
 from airflow_provider_a360.sandbox.server import Sandbox
@@ -16,26 +16,29 @@ from airflow_provider_a360.sandbox.server import Sandbox
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    home = Home(tmp_path_factory.mktemp("browser") / "airflow")
+    """Return a running API server that may test connections."""
+    home = AirflowHome(tmp_path_factory.mktemp("browser") / "airflow")
     with Server(home, {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def pages(server: Server) -> Iterator[Pages]:
+    """Return Airflow's pages in a browser."""
     with browsing() as browser:
         yield Pages(browser, server.url)
 
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
+    """Return a sandbox with the example account."""
     with Sandbox() as sandbox:
         yield sandbox
 
 
 @pytest.fixture(scope="session")
 def read(server: Server) -> Iterator[Callable[[str], dict]]:
-    """What a task's hook makes of a connection: its client's settings, and the secret for personal data."""
+    """Return a function that reads a connection with the hook in a task and returns the resulting settings."""
     worker = Worker(server.home)
     yield (
         lambda conn_id: (
@@ -48,7 +51,7 @@ def read(server: Server) -> Iterator[Callable[[str], dict]]:
             settings = dataclasses.asdict(hook.get_conn().settings)
             return settings | {{"personal_data_secret": hook.personal_data_secret}}
         read()
-    """).only.returned
+    """).only_task.returned
         )
     )
     worker.close()

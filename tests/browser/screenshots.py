@@ -1,7 +1,7 @@
-"""Pictures of Airflow's pages with this provider: `python tests/browser/screenshots.py FOLDER`.
+"""Take screenshots of Airflow's pages with this provider: `python tests/browser/screenshots.py FOLDER`.
 
-An Airflow of its own, with the examples as its DAGs and the sandbox as their account; the connection is typed in on its
-page. The daily example runs once, and so do those that make an asset or wait for one. Takes some minutes.
+The script starts an Airflow with the example DAGs and a sandbox, and fills in the connection's form. It runs the daily
+example once, and the examples that produce an asset or are scheduled on one. This takes some minutes.
 """
 
 import argparse
@@ -13,24 +13,24 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "integration"))
 
-from airflow_harness import ROOT, Home
+from airflow_harness import ROOT, AirflowHome
 from browser_harness import Pages, Server, browsing
 
 from airflow_provider_a360.sandbox.server import Sandbox
 
 DAILY = "a360_daily_export"
-STILL = 1.5  # seconds until nothing on a page moves any more
+SETTLE_SECONDS = 1.5  # seconds until a page's animations have ended
 
 
 class Camera:
-    """Takes pictures of what a browser shows."""
+    """Save screenshots of the browser's page."""
 
     def __init__(self, pages: Pages, folder: Path) -> None:
         self._pages = pages
         self._folder = folder
 
     def take(self, name: str) -> None:
-        time.sleep(STILL)
+        time.sleep(SETTLE_SECONDS)
         path = self._folder / f"{name}.png"
         self._pages.browser.save_screenshot(str(path))
         print(path, flush=True)
@@ -38,25 +38,25 @@ class Camera:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("folder", type=Path, help="folder for the screenshots")
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="a360-pictures-") as temporary:
-        home = Home(Path(temporary) / "airflow")
+        home = AirflowHome(Path(temporary) / "airflow")
         shutil.copytree(ROOT / "example_dags", home.folder / "dags", dirs_exist_ok=True)
         env = {"A360_DESTINATION": f"{temporary}/export", "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}
         with Sandbox() as sandbox, Server(home, env, alone=False) as server, browsing(height=1600) as browser:
             pages = Pages(browser, server.url)
             camera = Camera(pages, folder)
             connect(pages, camera, sandbox)
-            around, assets = run(server)
-            for dag_id in [DAILY, *sorted(around)]:
+            asset_dags, assets = run(server)
+            for dag_id in [DAILY, *sorted(asset_dags)]:
                 show_graph(server, pages, camera, dag_id)
             show_assets(pages, camera, assets)
 
 
 def connect(pages: Pages, camera: Camera, sandbox: Sandbox) -> None:
-    """The form as it is at first, filled in, and opened again after it was saved."""
+    """Take the connection's form when it is empty, filled in, and opened again after it was saved."""
     pages.add_connection("a360_default")
     pages.field("Client ID")
     camera.take("form-1-empty")
@@ -86,17 +86,17 @@ def connect(pages: Pages, camera: Camera, sandbox: Sandbox) -> None:
 
 
 def run(server: Server) -> tuple[set[str], dict[int, str]]:
-    """Let the daily example run once, and the DAGs around an asset: their ids, and the assets' names by their ids."""
+    """Run the daily example and the DAGs with assets once; return the ids of those DAGs and the assets' names by id."""
     server.until(lambda: server.query("SELECT 1 FROM dag WHERE dag_id = ?", DAILY))
     assets = server.rest("GET", "assets")["assets"]
-    around = {one["dag_id"] for asset in assets for one in (*asset["producing_tasks"], *asset["scheduled_dags"])}
-    # Who waits for an asset must do so before it is made.
-    for dag_id in sorted({DAILY, *around}, reverse=True):
+    asset_dags = {one["dag_id"] for asset in assets for one in (*asset["producing_tasks"], *asset["scheduled_dags"])}
+    # Unpause the DAGs that are scheduled on an asset before those that produce it.
+    for dag_id in sorted({DAILY, *asset_dags}, reverse=True):
         server.rest("PATCH", f"dags/{dag_id}", is_paused=False)
-    server.until(lambda: all(server.ended(dag_id, 1) for dag_id in {DAILY, *around}))
+    server.until(lambda: all(server.ended(dag_id, 1) for dag_id in {DAILY, *asset_dags}))
     for run_of, state in server.query("SELECT dag_id, state FROM dag_run ORDER BY dag_id"):
         print(f"{run_of}: {state}", flush=True)
-    return around, {asset["id"]: asset["name"] for asset in assets}
+    return asset_dags, {asset["id"]: asset["name"] for asset in assets}
 
 
 def show_graph(server: Server, pages: Pages, camera: Camera, dag_id: str) -> None:

@@ -1,4 +1,4 @@
-"""A person fills in the connection's form on Airflow's page; the hook reads what was typed."""
+"""The connection's form on Airflow's page, and what the hook reads from it."""
 
 import dataclasses
 import json
@@ -37,6 +37,7 @@ HIDDEN = (TYPED["secret"], TYPED["personal_data_secret"])
 
 
 def add(pages, conn_id, standard, extra=None):
+    """Add a connection with the form."""
     pages.add_connection(conn_id)
     pages.fill(standard)
     if extra:
@@ -47,18 +48,18 @@ def add(pages, conn_id, standard, extra=None):
 
 @pytest.fixture(scope="module")
 def saved(pages):
-    """A connection of which every field was typed in; tests only look at it."""
+    """Return the id of a saved connection with all fields filled in. Tests must not change it."""
     add(pages, "saved", STANDARD | SECRET, EXTRA | HASH_KEY)
     return "saved"
 
 
 def values(pages):
-    """What the unfolded form holds, by label."""
+    """Return the values of the unfolded section, by label."""
     labels = pages.texts("//*[@role='dialog']//label")
     return {label: pages.field(label).get_attribute("value") for label in labels if "*" not in label}
 
 
-def test_the_form_asks_for_what_applies_and_for_nothing_else(pages):
+def test_the_form_has_only_the_fields_that_apply(pages):
     pages.add_connection("looked_at")
     pages.field("Client ID")
     assert values(pages).keys() == {"Description", "Base URL", "Client ID", "Client secret, or API key"}
@@ -79,7 +80,7 @@ def test_the_hook_reads_what_was_typed(saved, read):
     assert read(saved) == TYPED
 
 
-def test_what_is_left_empty_has_its_default(pages, read):
+def test_an_empty_field_has_its_default(pages, read):
     add(pages, "key_alone", {"Client secret, or API key": "sp_apikey_made_up"})
     assert read("key_alone") == dataclasses.asdict(Settings(secret="sp_apikey_made_up")) | {
         "personal_data_secret": None
@@ -100,7 +101,7 @@ def test_secrets_are_masked_in_the_page_and_in_the_rest_api(pages, server, saved
     assert not [secret for secret in HIDDEN if secret in shown or json.dumps(secret)[1:-1] in shown]
 
 
-def test_saving_again_keeps_the_secrets_and_what_was_not_touched(pages, read):
+def test_saving_again_keeps_secrets_and_unchanged_fields(pages, read):
     add(pages, "again", STANDARD | SECRET, EXTRA | HASH_KEY)
     pages.edit_connection("again")
     pages.fill({"Client ID": "another-client"})
@@ -111,7 +112,7 @@ def test_saving_again_keeps_the_secrets_and_what_was_not_touched(pages, read):
     assert read("again") == TYPED | {"client_id": "another-client", "page_size": 100, "read_timeout": 30}
 
 
-def test_new_secrets_take_the_place_of_old_ones_and_one_can_be_taken_away(pages, read):
+def test_secrets_can_be_replaced_and_removed(pages, read):
     add(pages, "renewed", STANDARD | SECRET, EXTRA | HASH_KEY)
     pages.edit_connection("renewed")
     pages.fill({"Client secret, or API key": "a new one"})
@@ -126,16 +127,16 @@ def test_new_secrets_take_the_place_of_old_ones_and_one_can_be_taken_away(pages,
     assert read("renewed") == TYPED | {"secret": "a new one", "personal_data_secret": None}
 
 
-def test_a_number_out_of_its_range_is_put_right_on_the_page(pages, read):
+def test_the_page_corrects_a_number_out_of_range(pages, read):
     add(pages, "out_of_range", SECRET, {"Page size": "500", "Concurrent requests": "0"})
     settings = read("out_of_range")
     assert (settings["page_size"], settings["max_in_flight"]) == (100, 1)
 
 
-def test_what_was_saved_elsewhere_is_kept(pages, server, read):
+def test_fields_saved_with_the_rest_api_are_kept(pages, server, read):
     extra = {"page_size": 7, "personal_data_secret": HIDDEN[1]}
-    made = {"conn_type": "a360", "password": HIDDEN[0], "extra": json.dumps(extra)}
-    server.rest("POST", "connections", connection_id="elsewhere", **made)
+    fields = {"conn_type": "a360", "password": HIDDEN[0], "extra": json.dumps(extra)}
+    server.rest("POST", "connections", connection_id="elsewhere", **fields)
     pages.edit_connection("elsewhere")
     pages.fill({"Client ID": "our-client"})
     pages.save()
@@ -143,7 +144,7 @@ def test_what_was_saved_elsewhere_is_kept(pages, server, read):
     assert read("elsewhere") == dataclasses.asdict(expected) | {"personal_data_secret": HIDDEN[1]}
 
 
-def test_the_button_beside_a_connection_says_whether_the_account_answers(pages, server, sandbox):
+def test_the_test_button_shows_whether_the_account_answers(pages, server, sandbox):
     # With a port: without one, Airflow 3.3.2 refuses to test a connection of any type (apache/airflow#73298).
     host, _, port = sandbox.url.rpartition(":")
     for conn_id, secret in (("answers", sandbox.client_secret), ("refuses", "wrong-secret-of-ours")):
@@ -160,8 +161,8 @@ def test_the_button_beside_a_connection_says_whether_the_account_answers(pages, 
         assert "wrong-secret-of-ours" not in pages.browser.page_source
 
 
-def test_what_the_form_saves_can_be_tested(pages, server, sandbox):
-    """Also the fields left empty, which the form saves as null."""
+def test_a_connection_saved_with_the_form_can_be_tested(pages, server, sandbox):
+    """The form saves empty fields as null, which the hook must accept."""
     typed = {
         "Base URL": sandbox.url,
         "Client ID": sandbox.client_id,
@@ -174,7 +175,7 @@ def test_what_the_form_saves_can_be_tested(pages, server, sandbox):
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_range_and_default_on_the_page_are_those_of_the_client(name):
+def test_the_pages_ranges_and_defaults_are_those_of_the_client(name):
     field = NUMBERS[name]
     lowest, highest = field["schema"]["minimum"], field["schema"]["maximum"]
     for value in (lowest, highest):

@@ -1,7 +1,7 @@
-"""The daily example DAG by CeleryExecutor: a Redis broker, two workers, each task in a process of its own.
+"""Run the daily example DAG with the CeleryExecutor: a Redis broker and two workers, with a process for each task.
 
-It starts all of it, the made-up account included, queues a backfill, and compares each file with what the account
-holds. Takes a minute or two; needs Debian's redis-server, and the dependency group `celery`.
+The script starts everything, including a sandbox, queues a backfill, and compares each file with the account. This
+takes a minute or two. It needs Debian's redis-server and the dependency group `celery`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 DAG = "a360_daily_export"
 WORKERS = ("one", "two")
 ENDED = {"success", "failed"}
-PATIENCE = 300
+TIMEOUT = 300
 
 
 def free_ports(number: int) -> list[str]:
@@ -45,7 +45,7 @@ def free_ports(number: int) -> list[str]:
 
 @contextmanager
 def running(folder: Path, name: str, env: dict[str, str], *command: str) -> Iterator[subprocess.Popen]:
-    """A process with its children in a session of their own, which ends with them."""
+    """Run a process in its own process session, and stop it and its children at the end."""
     with (folder / f"{name}.log").open("w") as log:
         process = subprocess.Popen(
             command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -62,6 +62,7 @@ def running(folder: Path, name: str, env: dict[str, str], *command: str) -> Iter
 
 
 def environment(folder: Path, sandbox: Sandbox, broker: str, api: str) -> dict[str, str]:
+    """Return the environment variables of all Airflow components."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW"))}
     return kept | {
         "A360_DESTINATION": str(folder / "export"),
@@ -75,7 +76,7 @@ def environment(folder: Path, sandbox: Sandbox, broker: str, api: str) -> dict[s
         "AIRFLOW__CELERY__BROKER_URL": f"redis://127.0.0.1:{broker}/0",
         "AIRFLOW__CELERY__RESULT_BACKEND": f"redis://127.0.0.1:{broker}/1",
         "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
-        # A worker that takes no more than it is running leaves the rest to the other.
+        # A worker must not prefetch tasks, so that the other worker gets some.
         "AIRFLOW__CELERY__WORKER_PREFETCH_MULTIPLIER": "1",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
@@ -95,6 +96,7 @@ def query(folder: Path, sql: str) -> list[tuple]:
 
 
 def answers(url: str) -> bool:
+    """Return whether a URL answers successfully."""
     try:
         return requests.get(url, timeout=5).ok
     except requests.ConnectionError:
@@ -102,7 +104,7 @@ def answers(url: str) -> bool:
 
 
 def run(folder: Path, sandbox: Sandbox, days: list[date]) -> None:
-    """Leaves the files of these days in the folder `export`."""
+    """Backfill these days into the folder `export`."""
     broker, api, *logs = free_ports(2 + len(WORKERS))
     env = environment(folder, sandbox, broker, api)
 
@@ -110,12 +112,12 @@ def run(folder: Path, sandbox: Sandbox, days: list[date]) -> None:
         with (folder / "commands.log").open("a") as log:
             subprocess.run(["airflow", *command], env=env, cwd=folder, stdout=log, stderr=log, check=True)
 
-    # The one example alone: the scheduler would run the others too.
+    # Copy only this example, because the scheduler would run the others too.
     (folder / "dags").mkdir()
     shutil.copy(ROOT / "example_dags" / f"{DAG}.py", folder / "dags")
     airflow("db", "migrate")
     airflow("dags", "reserialize")
-    # Moments between which an interval begins; the DAG's begin at six.
+    # The dates are bounds for the start of the data interval, which is at six o'clock.
     span = ("--from-date", str(days[0]), "--to-date", str(days[-1] + timedelta(days=1)))
     airflow("backfill", "create", "--dag-id", DAG, *span, "--max-active-runs", str(len(days)))
     started: dict[str, subprocess.Popen] = {}
@@ -125,12 +127,12 @@ def run(folder: Path, sandbox: Sandbox, days: list[date]) -> None:
             started[name] = stack.enter_context(running(folder, name, env | more, *command))
 
         def until(done: Callable[[], bool], what: str) -> None:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIMEOUT
             while not done():
                 if ended := [name for name, process in started.items() if process.poll() is not None]:
-                    raise SystemExit(f"{', '.join(ended)} ended by itself.")
+                    raise SystemExit(f"{', '.join(ended)} ended unexpectedly.")
                 if time.monotonic() > deadline:
-                    raise SystemExit(f"{what}: not within {PATIENCE} seconds.")
+                    raise SystemExit(f"{what}: not ready within {TIMEOUT} seconds.")
                 time.sleep(1)
 
         start("redis", "redis-server", "--bind", "127.0.0.1", "--port", broker, "--save", "", "--appendonly", "no")
@@ -147,7 +149,8 @@ def run(folder: Path, sandbox: Sandbox, days: list[date]) -> None:
         until(lambda: {state for (state,) in query(folder, "SELECT state FROM dag_run")} <= ENDED, "The runs")
 
 
-def wrong_conversions(account: Account, day: date, file: Path) -> list[str]:
+def check_conversions(account: Account, day: date, file: Path) -> list[str]:
+    """Return an error if a file's rows are not the account's conversions of the day."""
     names = ("conversion_type", "email", "phone")
     expected = [
         (row.id, row.element_id, row.conversion_date, row.start_date, *(getattr(row, name) or "" for name in names))
@@ -170,64 +173,67 @@ def wrong_conversions(account: Account, day: date, file: Path) -> list[str]:
     )
 
 
-def wrong_statistics(account: Account, day: date, file: Path) -> list[str]:
+def check_statistics(account: Account, day: date, file: Path) -> list[str]:
+    """Return an error for each element whose row is missing, wrong or unexpected."""
     rows = {(row := json.loads(line))["element_id"]: row for line in file.read_text().splitlines()}
-    wrong = []
+    errors = []
     for element in (element for flow in account.flows for element in flow.elements):
         counted = element.counts_on(day)
         row = rows.pop(element.id, None)
         if row is None:
-            wrong += [f"{file}: element {element.id} is missing"] if any(counted.values()) else []
+            errors += [f"{file}: element {element.id} is missing"] if any(counted.values()) else []
             continue
-        # The page: in these two, `executed` is for the entire time.
+        # According to the API page, `executed` of these two types covers all time.
         daily = [name for name in COUNTERS if name != "executed" or element.type not in {"filter", "trigger"}]
         differing = [name for name in daily if row.get(name) not in (None, counted[name])]
-        wrong += [f"{file}: element {element.id}: {name} is {row[name]}, not {counted[name]}" for name in differing]
-    return wrong + [f"{file}: element {element_id} is not the account's" for element_id in rows]
+        errors += [f"{file}: element {element.id}: {name} is {row[name]}, not {counted[name]}" for name in differing]
+    return errors + [f"{file}: element {element_id} is not the account's" for element_id in rows]
 
 
 def report(folder: Path, sandbox: Sandbox, days: list[date]) -> list[str]:
-    """Say what has run where; returns what is wrong."""
+    """Print the runs, tasks and files, and return the errors."""
     runs = query(folder, "SELECT state, count(*) FROM dag_run GROUP BY state")
     tasks = query(folder, "SELECT task_id, state, try_number FROM task_instance")
     tokens = sum(seen.path == "/oauth/access_token" and seen.status == 200 for seen in sandbox.requests)
     by_worker = {name: (folder / f"worker-{name}.log").read_text().count("succeeded in") for name in WORKERS}
     print(f"runs: {dict(runs)}; tasks: {dict(Counter(tasks))}")
-    print(f"tasks by worker: {by_worker}; tokens that the account gave out, one a process: {tokens}")
-    wrong = [f"run ended as {state}" for state, _ in runs if state != "success"]
-    wrong += [f"worker {name} has run no task" for name, number in by_worker.items() if not number]
+    print(f"tasks by worker: {by_worker}; access tokens issued, one per process: {tokens}")
+    errors = [f"run ended as {state}" for state, _ in runs if state != "success"]
+    errors += [f"worker {name} ran no task" for name, number in by_worker.items() if not number]
     if sum(by_worker.values()) != len(tasks) or tokens != len(tasks):
-        wrong.append(f"{len(tasks)} tasks were not run in as many processes")
+        errors.append(f"not every one of the {len(tasks)} tasks ran in its own process")
     for day in days:
         statistics = folder / "export" / "element_stats" / f"dt={day}" / "all.jsonl"
         conversions = folder / "export" / "conversions" / f"dt={day}" / "all.csv"
         if missing := [file for file in (statistics, conversions) if not file.is_file()]:
-            wrong += [f"{file} is missing" for file in missing]
+            errors += [f"{file} is missing" for file in missing]
             continue
-        here = wrong_statistics(sandbox.account, day, statistics) + wrong_conversions(sandbox.account, day, conversions)
+        differences = check_statistics(sandbox.account, day, statistics) + check_conversions(
+            sandbox.account, day, conversions
+        )
         lines = [len(file.read_text().splitlines()) for file in (statistics, conversions)]
-        print(f"{day}: {lines[0]} elements, {lines[1] - 1} conversions: {'differs' if here else 'as in the account'}")
-        wrong += here
-    return wrong
+        print(f"{day}: {lines[0]} elements, {lines[1] - 1} conversions: {'wrong' if differences else 'correct'}")
+        errors += differences
+    return errors
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=5)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     if not shutil.which("redis-server"):
-        raise SystemExit("There is no redis-server: apt-get install redis-server")
+        raise SystemExit("redis-server is missing: apt-get install redis-server")
     last = datetime.now(UTC).date() - timedelta(days=3)
-    days = [last - timedelta(days=back) for back in reversed(range(given.days))]
+    days = [last - timedelta(days=back) for back in reversed(range(arguments.days))]
     folder = Path(tempfile.mkdtemp(prefix="a360-celery-"))
-    print(f"{DAG} for {days[0]} to {days[-1]} by two Celery workers; logs and files: {folder}", flush=True)
+    print(f"{DAG} for {days[0]} to {days[-1]} with two Celery workers; logs and files: {folder}", flush=True)
     began = time.monotonic()
     with Sandbox(options=SandboxOptions()) as sandbox:
         run(folder, sandbox, days)
         print(f"done after {time.monotonic() - began:.0f} seconds")
-        wrong = report(folder, sandbox, days)
-    print("\n".join(["WRONG:", *wrong]) if wrong else "Complete and exact.")
-    raise SystemExit(bool(wrong))
+        errors = report(folder, sandbox, days)
+    print("\n".join(["WRONG:", *errors]) if errors else "All files are correct.")
+    raise SystemExit(bool(errors))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real Airflow whose tasks are exports that take a while, so that they can be killed and stopped in mid-run."""
+"""Run a real Airflow with long exports, so that tests can kill and stop them while they run."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import requests
-from airflow_harness import Home, Standalone, connection
+from airflow_harness import AirflowHome, Standalone, connection
 
 from airflow_provider_a360.sandbox.example import PAUSED_FLOW
 from airflow_provider_a360.sandbox.options import SandboxOptions
@@ -18,17 +18,17 @@ DAYS = 62
 LAST = datetime.now(UTC).date() - timedelta(days=3)
 FIRST = LAST - timedelta(days=DAYS - 1)
 ELEMENTS = 3
-"""Of the flow that is exported: so many requests a day."""
+"""Number of elements of the exported flow; each needs one request per day."""
 
 
 class LongExports:
-    """Airflow, the account that its tasks export, and a DAG for each name, of one task, which is tried twice."""
+    """An Airflow, a sandbox, and for each name a DAG with one export task that has one retry."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder = folder
         self.staging = folder / "staging"
         self.staging.mkdir()
-        self.home = Home(folder / "home")
+        self.home = AirflowHome(folder / "home")
         for name in names:
             task = f"""
                 A360ExportElementStatsOperator(
@@ -57,7 +57,7 @@ class LongExports:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Nothing is left to be ended in good order.
+        # Nothing needs a clean shutdown any more.
         for member in self.airflow._session():
             os.kill(member, signal.SIGKILL)
         self.airflow.__exit__()
@@ -69,30 +69,33 @@ class LongExports:
         return False
 
     def lake(self, name: str) -> Path:
+        """Return the destination of a DAG's export."""
         return self.folder / "lakes" / name
 
     def files(self, name: str) -> dict[str, bytes]:
+        """Return the files that a DAG's export has published."""
         lake = self.lake(name)
         return {str(path.relative_to(lake)): path.read_bytes() for path in lake.rglob("*.jsonl")}
 
-    def ask(self, method: str, path: str, **body: object) -> dict:
-        head = {"Authorization": f"Bearer {self._token}"}
-        answer = requests.request(method, f"{self._url}/api/v2/dags/{path}", json=body, headers=head, timeout=30)
+    def request(self, method: str, path: str, **body: object) -> dict:
+        """Send a request to Airflow's REST API and return the decoded response; `path` is relative to /api/v2/dags."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = requests.request(method, f"{self._url}/api/v2/dags/{path}", json=body, headers=headers, timeout=30)
         assert answer.ok, answer.text
         return answer.json()
 
     def start(self, name: str, latency: float) -> str:
-        """Run a DAG until half of its requests are done; returns the run's id."""
+        """Start a run, wait until half of its requests are done, and return the run's id."""
         self.sandbox.options.latency = latency
         before = len(self.sandbox.requests)
-        run = self.ask("POST", f"{name}/dagRuns", logical_date=None)["dag_run_id"]
+        run = self.request("POST", f"{name}/dagRuns", logical_date=None)["dag_run_id"]
         half = before + DAYS * ELEMENTS // 2
         self.airflow.until(lambda: len(self.sandbox.requests) > half or self.airflow.ended(name, 1))
         assert not self.airflow.ended(name, 1), self.logs(name)[-1][-5000:]
         return run
 
     def process(self, name: str) -> int:
-        """The process that runs the DAG's only task, by its title; not the executor's, which watches over it."""
+        """Return the id of the process that runs the DAG's only task, not of its supervisor in the executor."""
         ((ti,),) = self.airflow.query("SELECT id FROM task_instance WHERE dag_id = ?", name)
         for member in self.airflow._session():
             with suppress(OSError):
@@ -102,10 +105,10 @@ class LongExports:
         raise AssertionError("The task is not running.")
 
     def staged(self) -> list[str]:
-        """The folders of rows on their way to a file."""
+        """Return the names of the folders with staged rows."""
         return [path.name for path in self.staging.glob("a360-*")]
 
     def logs(self, name: str) -> list[str]:
-        """What each try logged."""
+        """Return the log of each try."""
         found = (self.home.folder / "logs" / f"dag_id={name}").glob("*/task_id=export/*")
         return [file.read_text() for file in sorted(found)]

@@ -1,4 +1,4 @@
-"""Exports under faults: made-up accounts, tries that may fail or be killed, and what must be found afterwards."""
+"""Run exports under faults: random accounts, tries that may fail or be killed, and the expected files."""
 
 import csv
 import gzip
@@ -27,7 +27,7 @@ TYPES = ("maintrigger", "email", "push", "sms", "messenger", "filter", "trigger"
 
 
 class Worker(WorkerProcess):
-    """A process that forks one for each export."""
+    """A process that forks one process for each export."""
 
     def __init__(self, folder: Path) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
@@ -37,60 +37,61 @@ class Worker(WorkerProcess):
 
 @dataclass
 class WatchedFlow(Flow):
-    """A flow that remembers the conversions that were taken from it."""
+    """A flow that keeps its removed conversions in `removed`."""
 
-    gone: list[Conversion] = field(default_factory=list, compare=False)
+    removed: list[Conversion] = field(default_factory=list, compare=False)
 
     def remove_conversion(self, conversion: Conversion) -> None:
-        self.gone.append(conversion)
+        self.removed.append(conversion)
         super().remove_conversion(conversion)
 
 
 def random_account(seed: int, *, flows: int, days: int, most_rows: int) -> Account:
-    """Flows with elements of every type, and events and conversions from some days before FIRST to some days after the
-    last, many of them near midnight.
+    """Return an account with random flows, elements of every type, events and conversions.
+
+    Their dates range from some days before FIRST to some days after the last day; many are near midnight.
     """
-    dice = Random(seed)
+    rng = Random(seed)
 
     def moment() -> datetime:
-        day = FIRST + dice.randrange(-5, days + 5) * DAY
-        second = dice.choice([0, 1, 86_399, dice.randrange(86_400), dice.randrange(86_400)])
+        day = FIRST + rng.randrange(-5, days + 5) * DAY
+        second = rng.choice([0, 1, 86_399, rng.randrange(86_400), rng.randrange(86_400)])
         return datetime.combine(day, time(), UTC) + timedelta(seconds=second)
 
     def person() -> tuple[str | None, str | None]:
-        number = dice.randrange(100)
+        number = rng.randrange(100)
         return (f"p{number}@example.com" if number % 4 else None, f"120055501{number:02d}" if number % 3 else None)
 
     def element(number: int, kind: str, created: datetime) -> Element:
         events = []
-        for _ in range(dice.randrange(6)):
+        for _ in range(rng.randrange(6)):
             at = moment()
-            marks = {name: at + dice.random() * 3 * DAY for name in COUNTED if dice.random() < 0.4}
+            marks = {name: at + rng.random() * 3 * DAY for name in MARKS if rng.random() < 0.4}
             marks = {name: when.replace(microsecond=0) for name, when in marks.items()}
             events.append(Event(len(events) + 1, Contact(*person(), f"{number:x}"), at, marks))
-        return Element(number, kind, created, f"{kind} {number}", dice.random() < 0.15, events)
+        return Element(number, kind, created, f"{kind} {number}", rng.random() < 0.15, events)
 
     def flow(number: int) -> WatchedFlow:
         created = datetime.combine(FIRST - 60 * DAY, time(8), UTC)
-        kinds = ["maintrigger", "goal", *dice.sample(TYPES[1:], dice.randrange(4))]
+        kinds = ["maintrigger", "goal", *rng.sample(TYPES[1:], rng.randrange(4))]
         elements = [element(number * 1000 + place, kind, created) for place, kind in enumerate(kinds, 1)]
-        ways = [one for one in elements if one.type in {"maintrigger", "goal"}]
+        sources = [one for one in elements if one.type in {"maintrigger", "goal"}]
         rows = []
-        for identity in dice.sample(range(1, 10_000), dice.randint(0, most_rows)):
-            way, at = dice.choice(ways), moment()
-            start = at - timedelta(seconds=dice.choice([0, 60, dice.randrange(20 * 86_400)]))
-            rows.append(Conversion(number * 10_000 + identity, way.type, way.id, *person(), at, start))
+        for conversion_id in rng.sample(range(1, 10_000), rng.randint(0, most_rows)):
+            source, at = rng.choice(sources), moment()
+            start = at - timedelta(seconds=rng.choice([0, 60, rng.randrange(20 * 86_400)]))
+            rows.append(Conversion(number * 10_000 + conversion_id, source.type, source.id, *person(), at, start))
         return WatchedFlow(number, f"Flow {number}", 1, created, created, elements, rows)
 
-    return Account([flow(number) for number in dice.sample(range(100, 999), flows)])
+    return Account([flow(number) for number in rng.sample(range(100, 999), flows)])
 
 
-COUNTED = ("deleted", "delivered", "opened", "clicked", "errors", "unsubscribed", "positive", "negative", "stopped")
+MARKS = ("deleted", "delivered", "opened", "clicked", "errors", "unsubscribed", "positive", "negative", "stopped")
 
 
 @dataclass
 class Export:
-    """A task of an export, and its tries: each a process of its own that writes to the same folder."""
+    """An export task. Each try runs in a new process and writes to the same folder."""
 
     worker: Worker
     sandbox: Sandbox
@@ -100,29 +101,30 @@ class Export:
     days: int = 1
     flow_ids: Any = "all"
     page_size: int = 100
-    in_flight: int = 4
+    max_in_flight: int = 4
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lake = self.folder / "lake"
         self.last = FIRST + (self.days - 1) * DAY
 
-    def attempt(self, *, deadline: float = 20, read_timeout: float = 30, ledger: bool = True, **how: Any) -> dict:
+    def attempt(self, *, deadline: float = 20, read_timeout: float = 30, ledger: bool = True, **kwargs: Any) -> dict:
+        """Run one try and return its manifest, its error, or the signal that killed it."""
         extra = {
             "requests_per_second": 1000,
             "page_size": self.page_size,
-            "max_in_flight": self.in_flight,
+            "max_in_flight": self.max_in_flight,
             "read_timeout": read_timeout,
         }
         connection = json.loads(self.sandbox.connection_uri) | {"extra": extra}
         staging = Path(tempfile.mkdtemp(prefix="staging-", dir=self.folder))
-        result = self.worker.perform(
+        result = self.worker.send(
             {
                 "env": {"AIRFLOW_CONN_A360_DEFAULT": json.dumps(connection)},
                 "staging": str(staging),
                 "store": str(self.folder / "store.json") if ledger else None,
                 "deadline": deadline,
-                # Longer than any export here takes: one that hangs is ended, and that is a failure.
+                # Kill an export that hangs. No export of the tests takes this long.
                 "life": 120,
                 "dataset": self.dataset,
                 "arguments": {
@@ -133,25 +135,25 @@ class Export:
                     "last_day": str(self.last),
                     **self.options,
                 },
-                **how,
+                **kwargs,
             }
         )
-        assert "killed" not in result or how.keys() & {"kill", "life"}, "the export hung"
-        assert "killed" in result or not list(staging.iterdir()), "rows were left behind"
+        assert "killed" not in result or kwargs.keys() & {"kill", "life"}, "the export hung and was killed"
+        assert "killed" in result or not list(staging.iterdir()), "staged rows were not deleted"
         return result
 
     def files(self) -> dict[str, bytes]:
-        """What a reader of the folder takes for results: all files of the format."""
+        """Return the published files: all files of the format."""
         found = self.lake.rglob(f"*.{self.file_format}")
         return {str(path.relative_to(self.lake)): path.read_bytes() for path in found}
 
     def leftovers(self) -> list[str]:
-        """The names of all other files there."""
+        """Return the names of all other files in the destination."""
         found = (path for path in self.lake.rglob("*") if path.is_file())
         return sorted(path.name for path in found if not path.match(f"*.{self.file_format}"))
 
     def names(self) -> dict[str, tuple[date, list[Flow]]]:
-        """Each file that the export must write, with its day and flows."""
+        """Return the names of the files that the export must write, each with its day and flows."""
         flows = sorted(self.sandbox.account.flows, key=lambda flow: flow.id)
         if self.flow_ids == "all":
             groups = {"all": flows}
@@ -165,7 +167,7 @@ class Export:
         }
 
     def rows(self, content: bytes) -> list[dict[str, Any]]:
-        """A file's rows; all text in CSV."""
+        """Return a file's rows. In CSV, all values are strings."""
         if self.file_format == "parquet":
             return pyarrow.parquet.read_table(io.BytesIO(content)).to_pylist()
         text = (gzip.decompress(content) if self.file_format.endswith(".gz") else content).decode()
@@ -176,12 +178,12 @@ class Export:
 
 
 def conversions_of(flows: Iterable[Flow], day: date) -> list[tuple[Flow, Conversion]]:
-    """A day's conversions in their file's order."""
+    """Return a day's conversions in the order of the file."""
     rows = [(flow, row) for flow in flows for row in flow.conversions if row.conversion_date.date() == day]
     return sorted(rows, key=lambda one: (one[0].id, -one[1].conversion_date.timestamp(), -one[1].id))
 
 
 def bytes_of_conversions(flows: Iterable[Flow], day: date) -> bytes:
-    """The whole file of JSON lines."""
+    """Return the expected content of a JSON lines file."""
     rows = [conversion_row(flow, row) for flow, row in conversions_of(flows, day)]
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows).encode()

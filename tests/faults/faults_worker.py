@@ -1,5 +1,6 @@
-"""Runs exports, each in a process forked from this one, which has imported everything: an order is a line of JSON on
-stdin, its answer one on a pipe.
+"""Run exports, each in a process forked from this one, which has already imported everything.
+
+A request is a JSON line on stdin, its answer a JSON line on a pipe.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ OPERATORS = {
 
 
 class Store:
-    """Airflow's task state store, in a file that outlives its process."""
+    """Airflow's task state store, kept in a file so that it survives the process."""
 
     def __init__(self, file: str) -> None:
         self._file = Path(file)
@@ -57,10 +58,10 @@ def die() -> None:
 
 
 def die_at(owner: Any, name: str, nth: int, *, after: bool = False) -> None:
-    """Be killed when a function is called for the nth time."""
+    """Kill this process at the nth call of a function."""
     original, calls = getattr(owner, name), count(1)
 
-    def doomed(*args: Any, **kwargs: Any) -> Any:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         last = next(calls) == nth
         if last and not after:
             die()
@@ -69,14 +70,14 @@ def die_at(owner: Any, name: str, nth: int, *, after: bool = False) -> None:
             die()
         return result
 
-    setattr(owner, name, doomed)
+    setattr(owner, name, wrapper)
 
 
 def die_in_copy(nth: int) -> None:
-    """Be killed when half of the nth file lies at the destination."""
+    """Kill this process when half of the nth file is written at the destination."""
     copy, calls = shutil.copyfileobj, count(1)
 
-    def doomed(source: Any, out: Any) -> None:
+    def wrapper(source: Any, out: Any) -> None:
         if str(out.name).endswith(".tmp") and next(calls) == nth:
             content = source.read()
             out.write(content[: len(content) // 2])
@@ -84,7 +85,7 @@ def die_in_copy(nth: int) -> None:
             die()
         copy(source, out)
 
-    shutil.copyfileobj = doomed
+    shutil.copyfileobj = wrapper
 
 
 KILLS = {
@@ -100,12 +101,13 @@ KILLS = {
 
 
 def limit_files(size: int) -> None:
-    """No file may grow beyond: what a full disk looks like to who may not mount one."""
+    """Limit the size of files, to simulate a full disk where the process may not mount one."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def limit_at_destination(size: int) -> None:
+    """Limit the size of files only while one is published."""
     copy = publish._write_atomically
 
     def limited(*args: Any) -> None:
@@ -115,50 +117,50 @@ def limit_at_destination(size: int) -> None:
     publish._write_atomically = limited
 
 
-def perform(order: dict[str, Any]) -> dict[str, Any]:
-    """One try of a task, to its end or death."""
-    os.environ |= order["env"]
-    tempfile.tempdir = order["staging"]
-    A360Hook.client.__kwdefaults__["deadline"] = order["deadline"]
+def run_task(request: dict[str, Any]) -> dict[str, Any]:
+    """Run one try of a task until it ends or is killed."""
+    os.environ |= request["env"]
+    tempfile.tempdir = request["staging"]
+    A360Hook.client.__kwdefaults__["deadline"] = request["deadline"]
     transport._BACKOFF = lambda _: random.uniform(0.001, 0.005)
     transport._LONGEST_WAIT = 0.01
-    if kill := order.get("kill"):
+    if kill := request.get("kill"):
         KILLS[kill["at"]](kill["nth"])
-    if size := order.get("staging_holds"):
+    if size := request.get("staging_holds"):
         limit_files(size)
-    if size := order.get("destination_holds"):
+    if size := request.get("destination_holds"):
         limit_at_destination(size)
-    said: list[str] = []
+    messages: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage())
     logger = logging.getLogger("airflow_provider_a360")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     logger.propagate = False
     context = {"ti": SimpleNamespace(try_number=1, max_tries=3)}
-    if order["store"]:
-        context["task_state_store"] = Store(order["store"])
+    if request["store"]:
+        context["task_state_store"] = Store(request["store"])
     try:
-        task = OPERATORS[order["dataset"]](task_id="export", **order["arguments"])
-        return {"manifest": task.execute(context), "log": said}
+        task = OPERATORS[request["dataset"]](task_id="export", **request["arguments"])
+        return {"manifest": task.execute(context), "log": messages}
     except Exception as error:  # noqa: BLE001
         chain = [error] if error.__cause__ is None else [error, error.__cause__]
         kinds = [kind.__name__ for one in chain for kind in type(one).__mro__]
-        return {"error": str(error), "kinds": kinds, "log": said}
+        return {"error": str(error), "kinds": kinds, "log": messages}
 
 
-def forked(order: dict[str, Any]) -> dict[str, Any]:
-    """What became of an order in a process of its own."""
+def run_in_fork(request: dict[str, Any]) -> dict[str, Any]:
+    """Run one try in a forked process and return its result."""
     read, write = os.pipe()
     process = os.fork()
     if not process:
         os.close(read)
         try:
-            os.write(write, json.dumps(perform(order)).encode())
+            os.write(write, json.dumps(run_task(request)).encode())
         finally:
             os._exit(0)
     os.close(write)
-    if (life := order.get("life")) is not None and not select.select([read], [], [], life)[0]:
+    if (life := request.get("life")) is not None and not select.select([read], [], [], life)[0]:
         os.kill(process, signal.SIGKILL)
     with os.fdopen(read, "rb") as answer:
         result = answer.read()
@@ -169,7 +171,7 @@ def forked(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def warm_up() -> None:
-    """Do once what every process would do on its own."""
+    """Do once, before forking, what every process would repeat."""
     os.environ["AIRFLOW_CONN_A360_DEFAULT"] = json.dumps({"conn_type": "a360", "password": "none"})
     A360Hook().get_conn()
     for operator in OPERATORS.values():
@@ -185,7 +187,7 @@ def main() -> None:
     warm_up()
     with os.fdopen(int(sys.argv[1]), "w", buffering=1) as answers:
         for line in sys.stdin:
-            answers.write(json.dumps(forked(json.loads(line))) + "\n")
+            answers.write(json.dumps(run_in_fork(json.loads(line))) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Services that differ from their page in one point which the page doesn't rule out, read by the operators: every row
-once, or an error that names what is wrong, or a warning in the log and a note in the manifest.
+"""Services that behave unexpectedly in one way that the API page doesn't rule out.
+
+The operators must export every row once, or raise an error that names the problem, or log a warning and add a note to
+the manifest.
 """
 
 import json
@@ -36,13 +38,13 @@ LIST_OF_FLOWS, LIST_OF_CONVERSIONS = "/a360/autoresponders/list", f"/a360/autore
 TEN_MINUTES = timedelta(minutes=10)
 
 
-def journeys():
-    """2,500 conversions of the days from 2 to 19 November, up to twelve days after their starts."""
+def long_journeys():
+    """Return an account with 2,500 conversions from 2 to 19 November, up to twelve days after their start dates."""
     return Account.with_journeys(2_500, until=LATE, every=TEN_MINUTES, journey_days=12)
 
 
 def rarely_long_journeys():
-    """2,500 conversions within some minutes of their starts, but for one in fifty, which takes five days."""
+    """Return an account with 2,500 conversions within minutes of their start dates; one in fifty takes five days."""
     account = Account.with_journeys(2_500, until=LATE, every=TEN_MINUTES, journey_days=0.02)
     for number, row in enumerate(account.flows[0].conversions):
         if number % 50 == 0:
@@ -51,12 +53,12 @@ def rarely_long_journeys():
 
 
 def short_journeys():
-    """2,500 conversions, each ten minutes after its start."""
+    """Return an account with 2,500 conversions, each ten minutes after its start date."""
     return Account.with_conversions(2_500, until=LATE, every=TEN_MINUTES)
 
 
 def many_flows():
-    """251 flows of ten conversions each."""
+    """Return an account with 251 flows of ten conversions each."""
     made = [
         Account.with_journeys(10, until=LATE - TEN_MINUTES * number, every=TEN_MINUTES, journey_days=2, flow_id=id_)
         for number, id_ in enumerate(range(100, 2_610, 10))
@@ -65,29 +67,30 @@ def many_flows():
 
 
 def example_account():
-    """Five flows with elements of every type."""
+    """Return an account with five flows and elements of every type."""
     return Account.generate(now=NOW)
 
 
 def flow_without_goals():
+    """Return an account with one flow that has only a main trigger."""
     created = datetime(2026, 1, 1, tzinfo=UTC)
     return Account([Flow(FLOW, "No goals", 1, created, created, [Element(5, "maintrigger", created)])])
 
 
 @dataclass
 class Service:
-    """A service, what is exported from it, and what comes of that."""
+    """A service, the export from it, and the expected outcome."""
 
     knobs: dict[str, Any] = field(default_factory=dict)
-    account: Callable[[], Account] = journeys
+    account: Callable[[], Account] = long_journeys
     answers: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Answers that stand in for the service's own: the path's beginning, and the answer."""
+    """Responses that replace the service's own, each with the beginning of the path."""
     operator: type = A360ExportConversionsOperator
     options: dict[str, Any] = field(default_factory=lambda: {"flow_ids": FLOW, **ALL_DAYS})
     note: str = ""
-    """What the note says, where there has to be one."""
+    """Words of the expected note, or empty if no note is expected."""
     served: int | None = None
-    """How many rows, the newest, can be had at all."""
+    """The number of rows, newest first, that the service serves; None for all."""
 
     def days(self) -> list[date]:
         first, last = (date.fromisoformat(self.options[name]) for name in ("first_day", "last_day"))
@@ -97,7 +100,8 @@ class Service:
 UNPROVEN = "could not be proven"
 
 
-def start_dates(account, filter_by, filter_goals_by, order, days):
+def filtered_by_start(account, filter_by, filter_goals_by, order, days):
+    """Return a service that filters conversions by their start date."""
     knobs = {"filter_by": filter_by, "filter_goals_by": filter_goals_by, "order": order}
     return Service(
         knobs, account, options={"flow_ids": FLOW, **days}, note="doesn't filter conversions by conversion_date"
@@ -105,6 +109,7 @@ def start_dates(account, filter_by, filter_goals_by, order, days):
 
 
 def statistics(note="", answers=(), **knobs):
+    """Return a service whose element statistics are exported."""
     options = {"flow_ids": "all", "first_day": "2026-11-18", "last_day": "2026-11-19"}
     return Service(knobs, example_account, list(answers), A360ExportElementStatsOperator, options, note)
 
@@ -112,7 +117,7 @@ def statistics(note="", answers=(), **knobs):
 EVERYTHING = {"flow_ids": "all", **ALL_DAYS}
 DATES = {"by start": ("start_date", ""), "goals by start": ("conversion_date", "start_date"),
          "main triggers by start": ("start_date", "conversion_date")}  # fmt: skip
-READ = {
+READABLE = {
     "short pages": Service({"drop_rows": 0.2}),
     "short pages, most rows dropped": Service({"drop_rows": 0.8}),
     "short pages, no total": Service({"drop_rows": 0.2, "total": "missing"}),
@@ -129,8 +134,8 @@ READ = {
     ),
     "HTML 404 instead of the list of flows": Service(answers=[(LIST_OF_FLOWS, HTML_404)], options=EVERYTHING),
     **{
-        f"filtered {kinds}, listed by {order}, {span}, {often} long": start_dates(account, *by, order, days)
-        for often, account in (("mostly", journeys), ("rarely", rarely_long_journeys))
+        f"filtered {kinds}, listed by {order}, {span}, {often} long": filtered_by_start(account, *by, order, days)
+        for often, account in (("mostly", long_journeys), ("rarely", rarely_long_journeys))
         for kinds, by in DATES.items()
         for order in ("newest", "oldest", "start")
         for span, days in (("one day", ONE_DAY), ("three days", THREE_DAYS))
@@ -157,7 +162,7 @@ READ = {
     "zero dates 0000-00-00": statistics(zero_date="0000-00-00 00:00:00"),
     "zero dates -0001-11-30": statistics(zero_date="-0001-11-30 00:00:00"),
 }
-NOT_READ = {
+UNREADABLE = {
     "rows under an unknown key": (Service({"rows_key": "rows"}), A360FormatError, "the keys rows"),
     "flows under an unknown key": (Service({"rows_key": "rows"}, options=EVERYTHING), A360FormatError, "keys rows"),
     "a total, but an empty first page": (
@@ -194,7 +199,7 @@ NOT_READ = {
 
 
 def start(service):
-    """The service, to be used in a `with`; no limit, and its clock stands still."""
+    """Return the service's sandbox, without a rate limit and with a fixed clock."""
     sandbox = Sandbox(
         service.account(), options=SandboxOptions(requests_per_second=0, **service.knobs), clock=lambda: NOW
     )
@@ -203,8 +208,8 @@ def start(service):
     return sandbox
 
 
-def conversions_wanted(service, account):
-    """The rows of each day that the service shows anybody."""
+def expected_conversions(service, account):
+    """Return the rows of each day that the service lists."""
     by_kind, dropped = service.knobs.get("ids_by_kind", False), service.knobs.get("drop_rows", 0)
     shown = [
         (row, conversion_row(flow, row) | {"conversion_id": flow.printed_id(row, by_kind=by_kind)})
@@ -219,8 +224,8 @@ def conversions_wanted(service, account):
     return {day: sorted(rows, key=_key) for day, rows in days.items()}
 
 
-def conversions_found(lake, folder="conversions*"):
-    """The rows of each day in the files, all files of a day together."""
+def exported_conversions(lake, folder="conversions*"):
+    """Return the exported rows of each day, from all files of the day."""
     days = {}
     for file in Path(lake).glob(f"{folder}/dt=*/*.jsonl"):
         rows = days.setdefault(date.fromisoformat(file.parent.name.removeprefix("dt=")), [])
@@ -232,35 +237,41 @@ def _key(row):
     return row["flow_id"], row["conversion_date"], row["conversion_type"], row["element_id"], row["conversion_id"]
 
 
-def statistics_found_are_right(service, account, lake):
-    """Whether each day's file holds each element once, with what the account counts."""
+def exported_statistics_are_right(service, account, lake):
+    """Return whether each day's file has each element once, with the account's counters."""
     flows = sorted(account.flows, key=lambda flow: flow.id)
     flows = flows[: len(flows) - service.knobs.get("flows_without_details", 0)]
-    untold = [flow.id for flow in flows] if service.note else []
-    silent = service.knobs.get("empty_statistics", "zeros") != "zeros"
+    may_lack_deleted = [flow.id for flow in flows] if service.note else []
+    null_without_data = service.knobs.get("empty_statistics", "zeros") != "zeros"
     for day in service.days():
         lines = (Path(lake) / f"element_stats/dt={day}/all.jsonl").read_text().splitlines()
-        lived = [replaced(flow, day) for flow in flows]
-        if not statistics_are_right([*map(json.loads, lines)], lived, day, silent=silent, untold=untold):
+        existing = [flow_on_day(flow, day) for flow in flows]
+        if not statistics_are_right(
+            [*map(json.loads, lines)],
+            existing,
+            day,
+            null_without_data=null_without_data,
+            may_lack_deleted=may_lack_deleted,
+        ):
             return False
     return True
 
 
-def replaced(flow, day):
-    """The flow as it was on a day: an element made later has no row."""
+def flow_on_day(flow, day):
+    """Return the flow without the elements that were created after a day, because they have no row."""
     elements = [one for one in flow.elements if (one.created + timedelta(hours=3)).date() <= day + timedelta(days=1)]
     return Flow(flow.id, flow.name, flow.status, flow.created, flow.changed, elements)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _airflow(tmp_path_factory):
-    """Airflow sets logging up when it is first used, which would take caplog's handler away in the midst of a test."""
+    """Let Airflow configure logging before the first test, because that removes caplog's handler."""
     Destination(str(tmp_path_factory.mktemp("first")))
 
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Executes an operator against a sandbox, as a task does, and returns its manifest."""
+    """Return a function that executes an operator against a sandbox and returns the manifest."""
 
     def execute(sandbox, operator, options):
         fields = json.loads(sandbox.connection_uri) | {"extra": {"requests_per_second": 1000}}
@@ -272,36 +283,36 @@ def run(monkeypatch, tmp_path):
 
 
 def check_notes(manifest, caplog, words):
-    """There is a note with these words, and each note is a warning in the log; without words, there is none."""
-    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert set(manifest["notes"]) <= set(warned)
+    """Check that a note has these words, or that there is no note if `words` is empty; each note is also logged."""
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert set(manifest["notes"]) <= set(warnings)
     if words:
         assert any(words in note for note in manifest["notes"]), manifest["notes"]
     else:
         assert manifest["notes"] == []
 
 
-@pytest.mark.parametrize("service", READ.values(), ids=READ)
-def test_every_row_comes_once_or_a_note_says_why_not(run, service, tmp_path, caplog):
+@pytest.mark.parametrize("service", READABLE.values(), ids=READABLE)
+def test_every_row_is_exported_once_or_a_note_says_why_not(run, service, tmp_path, caplog):
     with start(service) as sandbox:
         manifest = run(sandbox, service.operator, service.options)
     if service.operator is A360ExportConversionsOperator:
-        wanted, found = conversions_wanted(service, sandbox.account), conversions_found(tmp_path / "lake")
+        expected, found = expected_conversions(service, sandbox.account), exported_conversions(tmp_path / "lake")
         if service.note == UNPROVEN:
-            # Said and true: rows may be missing, but none is there that shouldn't be, or twice.
-            (day,) = wanted
-            wanted = {day: [row for row in wanted[day] if row in found[day]]}
-            assert len(wanted[day]) >= 140
-        assert found == wanted
-        assert manifest["rows"] == sum(map(len, wanted.values())) > 0
+            # As the note says, rows may be missing. But no row may be wrong or repeated.
+            (day,) = expected
+            expected = {day: [row for row in expected[day] if row in found[day]]}
+            assert len(expected[day]) >= 140
+        assert found == expected
+        assert manifest["rows"] == sum(map(len, expected.values())) > 0
     else:
-        assert statistics_found_are_right(service, sandbox.account, tmp_path / "lake")
+        assert exported_statistics_are_right(service, sandbox.account, tmp_path / "lake")
     check_notes(manifest, caplog, service.note)
     assert manifest["skipped"] == []
 
 
-@pytest.mark.parametrize(("service", "error", "words"), NOT_READ.values(), ids=NOT_READ)
-def test_what_can_not_be_read_fails_and_says_why(run, service, error, words, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("service", "error", "words"), UNREADABLE.values(), ids=UNREADABLE)
+def test_an_unreadable_service_fails_the_export_with_a_reason(run, service, error, words, tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "_MOST_PAGES", 200)
     with start(service) as sandbox:
         with pytest.raises(error) as failure:
@@ -318,22 +329,22 @@ def test_a_listed_flow_without_details_is_skipped_and_named(run, operator, tmp_p
     with start(service) as sandbox:
         manifest = run(sandbox, operator, service.options)
     if operator is A360ExportConversionsOperator:
-        # It needs no details, so nothing of the flow is lost.
-        assert conversions_found(tmp_path / "lake") == conversions_wanted(service, sandbox.account)
+        # An export of conversions needs no details, so it has all rows of the flow.
+        assert exported_conversions(tmp_path / "lake") == expected_conversions(service, sandbox.account)
         assert manifest["skipped"] == []
         return
-    assert statistics_found_are_right(service, sandbox.account, tmp_path / "lake")
+    assert exported_statistics_are_right(service, sandbox.account, tmp_path / "lake")
     (skipped,) = manifest["skipped"]
     assert skipped["flow_id"] == sandbox.account.flows[-1].id
     assert any(f"{skipped['flow_id']} is skipped: {skipped['reason']}" in text for text in caplog.messages)
 
 
-def test_an_account_that_seems_to_have_no_flows_is_asked_twice(run, tmp_path, caplog):
+def test_an_empty_list_of_flows_is_requested_twice(run, tmp_path, caplog):
     nothing = {"status": 404, "body": {"message": "Not found"}}
     once = Service(answers=[(LIST_OF_FLOWS, nothing)], options=EVERYTHING)
     with start(once) as sandbox:
         manifest = run(sandbox, once.operator, once.options)
-        assert conversions_found(tmp_path / "lake") == conversions_wanted(once, sandbox.account)
+        assert exported_conversions(tmp_path / "lake") == expected_conversions(once, sandbox.account)
         check_notes(manifest, caplog, "")
         sandbox.answer_next(LIST_OF_FLOWS, **nothing, times=2)
         manifest = run(sandbox, once.operator, once.options)
@@ -348,15 +359,15 @@ def test_all_flows_and_then_a_list_into_one_destination_are_two_tables(run, flow
         for ids in ("all", flow_ids):
             manifest = run(sandbox, service.operator, {**ALL_DAYS, "flow_ids": ids})
             check_notes(manifest, caplog, "")
-    wanted = conversions_wanted(service, sandbox.account)
-    assert conversions_found(tmp_path / "lake", "conversions") == wanted
-    assert conversions_found(tmp_path / "lake", "conversions-by_flow") == wanted
+    expected = expected_conversions(service, sandbox.account)
+    assert exported_conversions(tmp_path / "lake", "conversions") == expected
+    assert exported_conversions(tmp_path / "lake", "conversions-by_flow") == expected
     folders = {file.parent for file in (tmp_path / "lake").rglob("*.jsonl")}
     assert all(len(list(folder.iterdir())) == 1 for folder in folders)
 
 
 @pytest.mark.parametrize("service", [Service(), statistics()], ids=["conversions", "statistics"])
-def test_a_file_left_over_in_another_format_is_named(run, service, caplog):
+def test_a_note_names_files_left_over_in_another_format(run, service, caplog):
     with start(service) as sandbox:
         check_notes(run(sandbox, service.operator, {**service.options, "file_format": "csv"}), caplog, "")
         manifest = run(sandbox, service.operator, service.options)

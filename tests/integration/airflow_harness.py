@@ -1,4 +1,4 @@
-"""Real Airflow in processes of its own, and made-up accounts for it to talk to."""
+"""Run a real Airflow in separate processes, and sandboxes with made-up accounts for it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from airflow_provider_a360.sandbox.shapes import flow_detail
 
 ROOT = Path(__file__).parents[2]
 AIRFLOW = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
-"""Which one this is: (3, 3)."""
+"""The installed version of Airflow, for example (3, 3)."""
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 FLOW_PATH = f"/a360/autoresponders/{MAIN_FLOW}"
 DAILY = 'CronDataIntervalTimetable("0 0 * * *", timezone="UTC")'
@@ -59,19 +59,19 @@ with DAG(
 
 
 def needs_airflow(minor: str, what: str) -> pytest.MarkDecorator:
-    """Skip a test on an Airflow older than the first one that has what it is about."""
+    """Return a mark that skips a test on Airflow versions before `minor`, which added `what`."""
     missing = tuple(int(part) for part in minor.split(".")) > AIRFLOW
     return pytest.mark.skipif(missing, reason=f"{what}: since Airflow {minor}, and this is {version('apache-airflow')}")
 
 
-def dag_file(dag_id: str, tasks: str, *, schedule: str = DAILY, params: dict[str, Any] | None = None) -> str:
-    """A DAG file; every task of it would be tried three times."""
+def dag_source(dag_id: str, tasks: str, *, schedule: str = DAILY, params: dict[str, Any] | None = None) -> str:
+    """Return the source of a DAG file whose tasks have two retries by default."""
     header = _HEADER.format(dag_id=dag_id, schedule=schedule, params=params or {})
     return header.lstrip() + indent(dedent(tasks).strip(), "    ") + "\n"
 
 
 def connection(sandbox: Sandbox, **changed: Any) -> str:
-    """The account of a sandbox as an Airflow connection."""
+    """Return the Airflow connection to a sandbox, as JSON; `changed` overrides fields."""
     fields = {
         "conn_type": "a360",
         "login": sandbox.client_id,
@@ -83,8 +83,8 @@ def connection(sandbox: Sandbox, **changed: Any) -> str:
 
 
 @dataclass
-class Home:
-    """An Airflow of this test session: its folder and its environment; `database` is one to start from."""
+class AirflowHome:
+    """An AIRFLOW_HOME with its environment variables. Copies `database` if given, else creates a new one."""
 
     folder: Path
     database: Path | None = None
@@ -116,19 +116,19 @@ class Home:
             shutil.copy(self.database, self.folder / "airflow.db")
         else:
             self.run("airflow", "db", "migrate")
-        shutil.copy(self.folder / "airflow.db", self.as_new)
+        shutil.copy(self.folder / "airflow.db", self.fresh_database)
 
     @property
-    def as_new(self) -> Path:
-        """Its database as it was before the first run."""
+    def fresh_database(self) -> Path:
+        """A copy of the database from before the first run."""
         return self.folder / "new.db"
 
     def dag(self, dag_id: str, tasks: str, **how: Any) -> None:
-        """Put a DAG file into its folder."""
-        (self.folder / "dags" / f"{dag_id}.py").write_text(dag_file(dag_id, tasks, **how))
+        """Write a DAG file into the DAGs folder."""
+        (self.folder / "dags" / f"{dag_id}.py").write_text(dag_source(dag_id, tasks, **how))
 
     def start(self, *command: str, output: str) -> subprocess.Popen[bytes]:
-        """An Airflow component, in a session of its own; what it prints is added to that file of output."""
+        """Start an Airflow component in its own process session; append what it prints to the file `output`."""
         with (self.folder / "output" / output).open("a") as out:
             return subprocess.Popen(
                 [Path(sys.executable).with_name("airflow"), *command],
@@ -141,9 +141,9 @@ class Home:
             )
 
     def run(self, *command: str, check: bool = True) -> str:
-        """What a command of the same Python prints; kept among the session's output too."""
+        """Run a command of the current Python environment and return what it prints; log it in commands.log too."""
         executable = Path(sys.executable).with_name(command[0])
-        done = subprocess.run(
+        result = subprocess.run(
             [executable, *command[1:]],
             env=self.env,
             cwd=self.folder,
@@ -154,14 +154,14 @@ class Home:
             check=False,
         )
         with (self.folder / "output" / "commands.log").open("a") as kept:
-            kept.write(done.stdout)
-        assert not check or done.returncode == 0, done.stdout
-        return done.stdout
+            kept.write(result.stdout)
+        assert not check or result.returncode == 0, result.stdout
+        return result.stdout
 
 
 @dataclass
 class Task:
-    """A task of a run that has ended."""
+    """A task instance of a run that has ended; `returned` is its XCom."""
 
     task_id: str
     map_index: int
@@ -172,14 +172,15 @@ class Task:
 
 @dataclass
 class Run:
-    """A run that has ended, and all that was printed meanwhile."""
+    """A DAG run that has ended, and what the process printed during it."""
 
     state: str
     tasks: list[Task]
     log: str
 
     @property
-    def only(self) -> Task:
+    def only_task(self) -> Task:
+        """The run's only task."""
         (task,) = self.tasks
         return task
 
@@ -189,20 +190,20 @@ class Run:
 
 
 class Worker(WorkerProcess):
-    """Runs DAGs by `dag.test()`, all in one process that has imported Airflow once."""
+    """Run DAGs with `dag.test()` in one process, so that Airflow is imported only once."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: AirflowHome) -> None:
         self._numbers = count(1)
         super().__init__(Path(__file__).with_name("airflow_worker.py"), home.folder / "output" / "worker.log", home.env)
 
-    def _order(self, **order: Any) -> Any:
-        answer = self.perform(order)
+    def _send(self, **request: Any) -> Any:
+        answer = self.send(request)
         assert not (isinstance(answer, dict) and "error" in answer), answer["error"]
         return answer
 
     def evaluate(self, code: str) -> Any:
-        """The last line that a piece of code prints, read as JSON."""
-        return self._order(do="evaluate", code=dedent(code))
+        """Run Python code in the process and return the last line that it prints, decoded from JSON."""
+        return self._send(do="evaluate", code=dedent(code))
 
     def test(
         self,
@@ -213,22 +214,28 @@ class Worker(WorkerProcess):
         a360: str = "",
         conf: dict[str, Any] | None = None,
         params: dict[str, Any] | None = None,
-        patience: float = 300.0,
+        call_deadline: float = 300.0,
     ) -> Run:
-        """Run these tasks at a logical date, the end of the data interval; None: as by hand, without one.
+        """Run a DAG of these tasks and return the result.
 
-        `a360` is the connection `a360_default`, `patience` the seconds that one call of the service may take.
+        :param tasks: The source of the tasks.
+        :param at: The logical date, which is the end of the data interval. None starts a manual run without one.
+        :param schedule: The source of the DAG's schedule.
+        :param a360: The connection `a360_default`, as JSON.
+        :param conf: The run's configuration.
+        :param params: The DAG's params.
+        :param call_deadline: The deadline of one call to the service, retries included, in seconds.
         """
         dag_id = f"dag_{next(self._numbers)}"
         before = self._output.stat().st_size
-        answer = self._order(
+        answer = self._send(
             do="run_dag",
             dag_id=dag_id,
-            text=dag_file(dag_id, tasks, schedule=schedule, params=params),
+            text=dag_source(dag_id, tasks, schedule=schedule, params=params),
             logical_date=at,
             conf=conf or {},
             env={"AIRFLOW_CONN_A360_DEFAULT": a360} if a360 else {},
-            patience=patience,
+            call_deadline=call_deadline,
         )
         with self._output.open("rb") as output:
             output.seek(before)
@@ -238,7 +245,7 @@ class Worker(WorkerProcess):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a sandbox says instead of the truth."""
+    """A response that a sandbox gives instead of its own, `times` times."""
 
     status: int
     body: Any = None
@@ -246,12 +253,12 @@ class Answer:
 
 
 class Sandboxes:
-    """Starts sandboxes, and remembers what must not be seen of them in any log."""
+    """Start sandboxes, and collect their secrets and personal data, which must not appear in any log."""
 
     def __init__(self) -> None:
         self.stack = ExitStack()
         self.secrets: set[str] = set()
-        self._same = Account.generate(now=NOW)
+        self._account = Account.generate(now=NOW)
 
     def start(
         self,
@@ -260,15 +267,18 @@ class Sandboxes:
         stack: ExitStack | None = None,
         **knobs: Any,
     ) -> Sandbox:
+        """Start a sandbox without a rate limit; `knobs` are fields of SandboxOptions."""
         sandbox = Sandbox(account, options=SandboxOptions(**{"requests_per_second": 0, **knobs}), clock=clock)
         self._remember(sandbox)
         return (stack or self.stack).enter_context(sandbox)
 
-    def telling(self, *answers: Answer | int | None, status: int = 1) -> Sandbox:
-        """An account whose main flow answers so, one after the other, the last one ever again: a number is what is in
-        its queue, an Answer stands in for the flow's own.
+    def start_with_queue(self, *answers: Answer | int | None, status: int = 1) -> Sandbox:
+        """Start a sandbox that gives these answers for its main flow, one per poll, and repeats the last one.
+
+        :param answers: A value of `in_queue`, or an Answer that replaces the whole response.
+        :param status: The flow's status.
         """
-        sandbox = self.start(self._same)
+        sandbox = self.start(self._account)
         details = flow_detail(sandbox.account.flow(MAIN_FLOW))
         details["autoresponder"]["status"] = status
         for place, answer in enumerate(answers, 1):
@@ -294,12 +304,12 @@ class Sandboxes:
 
 
 class Standalone:
-    """`airflow standalone`: scheduler, triggerer, DAG processor and API server, in a session of their own.
+    """`airflow standalone`: scheduler, triggerer, DAG processor and API server in their own process session.
 
-    Runs between entering and leaving a `with`; what it has run is read from its database.
+    A context manager that starts and stops the processes. Its methods read results from the database.
     """
 
-    def __init__(self, home: Home, env: dict[str, str]) -> None:
+    def __init__(self, home: AirflowHome, env: dict[str, str]) -> None:
         self.home = home
         self.triggers: dict[int, tuple[str, str]] = {}
         api, worker_logs, trigger_logs = _free_ports(3)
@@ -315,7 +325,7 @@ class Standalone:
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": worker_logs,
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_logs,
-            # On a busy machine the API server comes up long after the first tasks.
+            # On a busy machine the API server starts long after the first tasks, which must retry their calls to it.
             "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "60",
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "2",
         }
@@ -326,13 +336,14 @@ class Standalone:
         return self
 
     def query(self, sql: str, *values: Any) -> list[Any]:
+        """Return the rows that a query of Airflow's database finds."""
         with closing(sqlite3.connect(f"file:{self.home.folder}/airflow.db?mode=ro", uri=True, timeout=60)) as database:
             return database.execute(sql, values).fetchall()
 
-    def until(self, done: Callable[[], bool], seconds: float = 300) -> None:
-        """Wait, and keep every trigger that is seen meanwhile: (class path, arguments)."""
+    def until(self, condition: Callable[[], bool], seconds: float = 300) -> None:
+        """Wait for a condition, and collect every trigger that is stored meanwhile in `triggers`."""
         deadline = time.monotonic() + seconds
-        while not done():
+        while not condition():
             assert self._process.poll() is None, self._output()
             assert time.monotonic() < deadline, self._output()
             for key, classpath, kwargs in self.query("SELECT id, classpath, kwargs FROM trigger"):
@@ -340,11 +351,12 @@ class Standalone:
             time.sleep(0.25)
 
     def ended(self, dag_id: str, runs: int) -> bool:
+        """Return whether a DAG has at least so many runs and all have ended."""
         states = [state for (state,) in self.query("SELECT state FROM dag_run WHERE dag_id = ?", dag_id)]
         return len(states) >= runs and set(states) <= {"success", "failed"}
 
     def task(self, dag_id: str, task_id: str) -> Task:
-        """The task in the only run of a DAG."""
+        """Return a task instance of the DAG's only run."""
         ((state, tries),) = self.query(
             "SELECT state, try_number FROM task_instance WHERE dag_id = ? AND task_id = ?", dag_id, task_id
         )
@@ -354,17 +366,17 @@ class Standalone:
         return Task(task_id, -1, state, tries, json.loads(returned[0][0]) if returned else None)
 
     def log(self, dag_id: str, task_id: str) -> str:
-        """All that the task logged, in the triggerer too."""
+        """Return the task's logs of all tries, including those from the triggerer."""
         files = sorted((self.home.folder / "logs" / f"dag_id={dag_id}").glob(f"*/task_id={task_id}/*"))
         return "\n".join(file.read_text() for file in files)
 
     def __exit__(self, *_: object) -> None:
-        """End the session: each of its processes by its own id."""
-        for sign, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
-            deadline = time.monotonic() + patience
+        """Terminate each process of the session by its id; kill those that remain after 15 seconds."""
+        for signum, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+            deadline = time.monotonic() + seconds
             for process in self._session():
                 with suppress(ProcessLookupError):
-                    os.kill(process, sign)
+                    os.kill(process, signum)
             while self._session() and time.monotonic() < deadline:
                 self._process.poll()
                 time.sleep(0.1)

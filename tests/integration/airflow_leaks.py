@@ -1,4 +1,4 @@
-"""Looks in files and databases for texts that must be in none of them."""
+"""Search files and databases for secrets and personal data that must not be in them."""
 
 import base64
 import sqlite3
@@ -11,21 +11,21 @@ from urllib.parse import quote
 from cryptography.fernet import Fernet
 
 _HEAD = 8
-"""All forms of all texts are looked for at once, by so many bytes of their beginnings."""
+"""The search for all forms of all texts is one pass that looks up the next so many bytes at each position."""
 
 
 class Canaries:
-    """Texts that must be seen nowhere: plain, URL-encoded, or in Base64, alone or within something longer."""
+    """Texts to search for: plain, URL-encoded, or in Base64, alone or as a part of longer text."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._by_head: dict[bytes, list[tuple[bytes, str]]] = defaultdict(list)
         for text in texts:
             for form in set(_forms(text)):
-                assert len(form) >= _HEAD, "too short to be told from other text"
+                assert len(form) >= _HEAD, "too short: other text could match by chance"
                 self._by_head[form[:_HEAD]].append((form, text))
 
     def within(self, content: bytes) -> set[str]:
-        """Those that are in there."""
+        """Return the texts that the content holds."""
         by_head = self._by_head
         return {
             text
@@ -36,12 +36,12 @@ class Canaries:
         }
 
     def within_tables(self, tables: dict[str, list[bytes]]) -> dict[str, set[str]]:
-        """Those that are in rows, by table."""
+        """Return the texts that the rows hold, by table."""
         return {table: found for table, rows in tables.items() if (found := self.within(b"\n".join(rows)))}
 
 
 def rows_of(database: Path, fernet_key: str = "") -> dict[str, list[bytes]]:
-    """Every row of each table that has any; what Airflow has encrypted with that key is decrypted."""
+    """Return the rows of each non-empty table; values that Airflow encrypted with the key are decrypted."""
     fernet = Fernet(fernet_key) if fernet_key else None
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connected:
         names = [name for (name,) in connected.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -63,7 +63,7 @@ def _forms(text: str) -> Iterator[bytes]:
     yield content
     yield quote(text, safe="").encode()
     for before in range(3):
-        # Only the characters that hold none of what comes before or after.
+        # Keep only the characters that don't depend on the bytes before and after the text.
         whole = slice(-(-before * 8 // 6), (before + len(content)) * 8 // 6)
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(bytes(before) + content)[whole]

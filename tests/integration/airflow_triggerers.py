@@ -1,4 +1,4 @@
-"""Ends the triggerer of a running Airflow, and starts another one."""
+"""Stop the triggerer of a running Airflow, and start another one."""
 
 import os
 import signal
@@ -6,29 +6,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from airflow_harness import Home, Standalone
+from airflow_harness import AirflowHome, Standalone
 
 
-def end_triggerer(airflow: Standalone, sign: signal.Signals = signal.SIGTERM) -> None:
-    """End the triggerer that `airflow standalone` has started; SIGKILL is for what that has started too."""
-    started = {pid: _started(pid) for pid in airflow._session()}
+def stop_triggerer(airflow: Standalone, signum: signal.Signals = signal.SIGTERM) -> None:
+    """Stop the triggerer that `airflow standalone` started. SIGKILL goes to its child processes too."""
+    processes = {pid: _parent_and_command(pid) for pid in airflow._session()}
     (triggerer,) = (
-        pid for pid, (parent, command) in started.items() if parent == airflow._process.pid and "triggerer" in command
+        pid for pid, (parent, command) in processes.items() if parent == airflow._process.pid and "triggerer" in command
     )
-    ended = [triggerer]
-    if sign == signal.SIGKILL:
-        # The list grows while it is walked: children, then theirs.
-        for one in ended:
-            ended += [pid for pid, (parent, _) in started.items() if parent == one]
-    for pid in ended:
+    stopped = [triggerer]
+    if signum == signal.SIGKILL:
+        # The loop appends to the list that it iterates over, so it finds children and grandchildren.
+        for one in stopped:
+            stopped += [pid for pid, (parent, _) in processes.items() if parent == one]
+    for pid in stopped:
         with suppress(ProcessLookupError):
-            os.kill(pid, sign)
-    airflow.until(lambda: not set(ended) & set(airflow._session()), 90)
+            os.kill(pid, signum)
+    airflow.until(lambda: not set(stopped) & set(airflow._session()), 90)
 
 
 @contextmanager
-def another_triggerer(home: Home) -> Iterator[Path]:
-    """Another triggerer of that home; yields the file that it prints to."""
+def another_triggerer(home: AirflowHome) -> Iterator[Path]:
+    """Run another triggerer in this AIRFLOW_HOME, and yield the file with its output."""
     process = home.start("triggerer", output="triggerer.log")
     try:
         yield home.folder / "output" / "triggerer.log"
@@ -37,8 +37,8 @@ def another_triggerer(home: Home) -> Iterator[Path]:
         process.wait(timeout=90)
 
 
-def _started(pid: int) -> tuple[int, str]:
-    """Which process started it, and the command; tasks come and go meanwhile."""
+def _parent_and_command(pid: int) -> tuple[int, str]:
+    """Return the parent's id and the command line of a process; 0 and "" if it has ended meanwhile."""
     with suppress(OSError):
         stat, command = (Path(f"/proc/{pid}/{name}").read_text() for name in ("stat", "cmdline"))
         return int(stat.rpartition(")")[2].split()[1]), command

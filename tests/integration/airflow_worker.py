@@ -1,4 +1,4 @@
-"""Runs DAGs by `dag.test()` in a process of its own: an order is a line of JSON on stdin, its answer one on a pipe."""
+"""Run DAGs with `dag.test()` in a process that reads requests as JSON lines from stdin and answers on a pipe."""
 
 import importlib.util
 import io
@@ -14,8 +14,9 @@ from unittest.mock import patch
 
 
 def run_dag(
-    dag_id: str, text: str, logical_date: str | None, conf: dict[str, Any], env: dict[str, str], patience: float
+    dag_id: str, text: str, logical_date: str | None, conf: dict[str, Any], env: dict[str, str], call_deadline: float
 ) -> dict[str, Any]:
+    """Run a DAG from its source, and return its state and its tasks."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -31,7 +32,7 @@ def run_dag(
     module = importlib.util.module_from_spec(spec)
     sys.modules[dag_id] = module
     at = datetime.fromisoformat(logical_date) if logical_date else None
-    with patch.dict(os.environ, env), patch.dict(A360Hook.client.__kwdefaults__, deadline=patience):
+    with patch.dict(os.environ, env), patch.dict(A360Hook.client.__kwdefaults__, deadline=call_deadline):
         spec.loader.exec_module(module)
         run = module.dag.test(logical_date=at, run_conf=conf)
     with create_session() as session:
@@ -54,7 +55,7 @@ def run_dag(
 
 
 def evaluate(code: str) -> Any:
-    """The last line that the code prints, as JSON."""
+    """Run Python code and return the last line that it prints, decoded from JSON."""
     out = io.StringIO()
     with redirect_stdout(out):
         exec(code, {})
@@ -64,9 +65,9 @@ def evaluate(code: str) -> Any:
 def main() -> None:
     with os.fdopen(int(sys.argv[1]), "w", buffering=1) as answers:
         for line in sys.stdin:
-            order = json.loads(line)
+            request = json.loads(line)
             try:
-                answer = {"run_dag": run_dag, "evaluate": evaluate}[order.pop("do")](**order)
+                answer = {"run_dag": run_dag, "evaluate": evaluate}[request.pop("do")](**request)
             except Exception:  # noqa: BLE001
                 answer = {"error": traceback.format_exc()}
             sys.stdout.flush()

@@ -1,6 +1,4 @@
-"""What a person starts, and what they read then, on a real Airflow: runs by hand, in a pool; the last lines of tasks
-that fail; the event of an alias.
-"""
+"""Manual runs on a real Airflow: their days, their pool, the error lines that a person reads, and alias events."""
 
 import json
 import re
@@ -11,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from airflow_harness import ROOT, Home, Standalone, connection
+from airflow_harness import ROOT, AirflowHome, Standalone, connection
 from airflow_rest import Rest
 
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
@@ -20,27 +18,30 @@ README = (ROOT / "README.md").read_text()
 EXAMPLE = "a360_daily_export"
 OPTIONS = re.findall(r"`(--(?:logical-date|conf) [^`]+)`", README)
 AT, DAYS = (f"airflow dags trigger {EXAMPLE} {option}" for option in OPTIONS)
-TYPED = {
+COMMANDS = {
     "typed": f"airflow dags trigger {EXAMPLE}",
     "typed_at": AT,
     "typed_long_ago": f"airflow dags trigger {EXAMPLE} --logical-date 2026-11-15T14:00:00",
     "typed_days": DAYS,
 }
-"""Runs by hand as the README says to type them, as people do, and with a logical date of long ago."""
+"""Commands for manual runs: without dates, as printed in the README, and with an old logical date."""
 (POOL,) = re.findall(r"^airflow pools set .+$", README, re.MULTILINE)
 NOW = datetime.now(UTC)
 LONG_AGO = NOW - timedelta(days=9)
 LAST = str(NOW.date() - timedelta(days=3))
-EMPTY = {"first_day": None, "last_day": None}
-"""What the form sends where nothing is typed."""
-CALLS = {
-    "ui": {"logical_date": NOW.isoformat(), "conf": EMPTY},
-    "ui_with_days": {"logical_date": (NOW - timedelta(seconds=1)).isoformat(), "conf": dict.fromkeys(EMPTY, LAST)},
-    "ui_long_ago": {"logical_date": LONG_AGO.isoformat(), "conf": EMPTY},
-    "ui_without_date": {"logical_date": None, "conf": EMPTY},
-    "ui_with_days_only": {"logical_date": None, "conf": dict.fromkeys(EMPTY, LAST)},
+EMPTY_PARAMS = {"first_day": None, "last_day": None}
+"""The params that the UI's form sends if its fields are empty."""
+UI_REQUESTS = {
+    "ui": {"logical_date": NOW.isoformat(), "conf": EMPTY_PARAMS},
+    "ui_with_days": {
+        "logical_date": (NOW - timedelta(seconds=1)).isoformat(),
+        "conf": dict.fromkeys(EMPTY_PARAMS, LAST),
+    },
+    "ui_long_ago": {"logical_date": LONG_AGO.isoformat(), "conf": EMPTY_PARAMS},
+    "ui_without_date": {"logical_date": None, "conf": EMPTY_PARAMS},
+    "ui_with_days_only": {"logical_date": None, "conf": dict.fromkeys(EMPTY_PARAMS, LAST)},
 }
-"""What the form of the UI asks Airflow's API for."""
+"""The requests that the UI's form sends to Airflow's API."""
 FAILING = f"""
     days = {{"first_day": "{LAST}", "last_day": "{LAST}", "destination": "/nowhere"}}
     A360ExportConversionsOperator(task_id="refused", flow_ids="all", a360_conn_id="wrong", **days)
@@ -54,7 +55,7 @@ FAILING = f"""
         task_id="unwritable", flow_ids={MAIN_FLOW}, retries=0, **days | {{"destination": "/proc/a360"}}
     )
 """
-LINES = {
+EXPECTED_ERRORS = {
     "refused": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
     "forbidden": r"Connection tariff: GET /a360/\S+: 403 Not in your tariff.*tariff includes Automation 360",
     "waiting": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
@@ -94,8 +95,9 @@ def lake(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ran(homes, home, lake, sandboxes):
-    home = Home(homes / "by_hand", home.as_new)
+def standalone(homes, home, lake, sandboxes):
+    """Return an Airflow that has run the example by all commands and requests, and the DAGs FAILING and ALIAS."""
+    home = AirflowHome(homes / "by_hand", home.fresh_database)
     shutil.copy(ROOT / "example_dags" / f"{EXAMPLE}.py", home.folder / "dags")
     home.dag("failing", FAILING, schedule='"@once"')
     (home.folder / "dags" / "alias.py").write_text(ALIAS.format(lake=str(lake / "alias"), day=LAST))
@@ -113,22 +115,22 @@ def ran(homes, home, lake, sandboxes):
     home.run("airflow", "dags", "reserialize")
     with airflow:
         airflow.until(lambda: airflow.ended(EXAMPLE, 1))
-        for name, line in TYPED.items():
+        for name, line in COMMANDS.items():
             command = ["bash", "-c", f"{line} --run-id {name}"]
             subprocess.run(command, env=home.env, check=True, capture_output=True, timeout=120)
         rest = Rest(airflow)
-        for name, body in CALLS.items():
-            rest.ask(f"/dags/{EXAMPLE}/dagRuns", "POST", {"dag_run_id": name, **body})
-        airflow.until(lambda: airflow.ended(EXAMPLE, 1 + len(TYPED) + len(CALLS)))
+        for name, body in UI_REQUESTS.items():
+            rest.request(f"/dags/{EXAMPLE}/dagRuns", "POST", {"dag_run_id": name, **body})
+        airflow.until(lambda: airflow.ended(EXAMPLE, 1 + len(COMMANDS) + len(UI_REQUESTS)))
         airflow.until(lambda: airflow.ended("failing", 1) and airflow.ended("aliased", 1))
-        # Where the alias got no event, only its own test fails.
+        # If the alias gets no event, only its own test must fail.
         with suppress(AssertionError):
             airflow.until(lambda: airflow.ended("on_alias", 1), 120)
     return airflow
 
 
 def days_of(airflow, run):
-    """The days that a run of the example exported; None where it failed."""
+    """Return the days that a run of the example exported, or None if it failed."""
     ((state,),) = airflow.query("SELECT state FROM dag_run WHERE dag_id = ? AND run_id LIKE ?", EXAMPLE, run)
     found = airflow.query(
         "SELECT value FROM xcom WHERE dag_id = ? AND run_id LIKE ? AND task_id = 'conversions'"
@@ -141,14 +143,14 @@ def days_of(airflow, run):
 
 
 def lines_of(airflow, dag_id, task_id, run="*"):
-    """What a task's first try logged, as Airflow wrote it."""
+    """Return the log records of a task's first try, as Airflow wrote them."""
     logs = airflow.home.folder / "logs" / f"dag_id={dag_id}"
     (file,) = logs.glob(f"run_id={run}/task_id={task_id}/attempt=1.log")
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def one_error(lines):
-    """The one message that a log shows as an error: no second one, and no cause with a traceback of its own."""
+    """Return a log's only error message; check that it has no chained exception and no frame of api/ or export/."""
     (error,) = [line for line in lines if line["level"] in ("error", "critical")]
     (shown,) = error["error_detail"]
     frames = [frame["filename"] for frame in shown["frames"]]
@@ -156,12 +158,12 @@ def one_error(lines):
     return shown["exc_value"]
 
 
-def test_a_run_by_hand_takes_the_days_that_the_readme_says(ran):
-    last = days_of(ran, "scheduled%")
+def test_manual_runs_export_the_days_that_the_readme_states(standalone):
+    last = days_of(standalone, "scheduled%")
     assert len(last) == 1
-    # The example runs at six.
+    # The example's schedule is six o'clock.
     long_ago = (LONG_AGO - timedelta(hours=6)).date() - timedelta(days=1)
-    assert {run: days_of(ran, run) for run in (*TYPED, *CALLS)} == {
+    assert {run: days_of(standalone, run) for run in (*COMMANDS, *UI_REQUESTS)} == {
         "typed": None,
         "typed_at": last,
         "typed_long_ago": last,
@@ -175,26 +177,26 @@ def test_a_run_by_hand_takes_the_days_that_the_readme_says(ran):
 
 
 @pytest.mark.parametrize("run", ["typed", "ui_without_date"])
-def test_a_run_without_days_fails_with_what_to_type(ran, run):
-    said = one_error(lines_of(ran, EXAMPLE, "conversions", run))
-    assert "by hand or through the API without a logical date" in said
-    assert f"`{AT}`" in said
-    assert f"`{DAYS}`" in said
+def test_a_manual_run_without_days_fails_and_prints_commands_to_use(standalone, run):
+    message = one_error(lines_of(standalone, EXAMPLE, "conversions", run))
+    assert "by hand or through the API without a logical date" in message
+    assert f"`{AT}`" in message
+    assert f"`{DAYS}`" in message
 
 
-def test_its_tasks_run_in_the_pool_that_the_readme_makes(ran):
-    pools = ran.query("SELECT DISTINCT pool FROM task_instance WHERE dag_id = ?", EXAMPLE)
+def test_tasks_run_in_the_pool_that_the_readme_creates(standalone):
+    pools = standalone.query("SELECT DISTINCT pool FROM task_instance WHERE dag_id = ?", EXAMPLE)
     assert pools == [(shlex.split(POOL)[3],)]
-    assert ran.query("SELECT slots FROM slot_pool WHERE pool = ?", *pools[0]) == [(int(shlex.split(POOL)[4]),)]
+    assert standalone.query("SELECT slots FROM slot_pool WHERE pool = ?", *pools[0]) == [(int(shlex.split(POOL)[4]),)]
 
 
-@pytest.mark.parametrize("task_id", LINES)
-def test_an_error_that_is_expected_is_one_line_at_the_end(ran, task_id):
-    task = ran.task("failing", task_id)
+@pytest.mark.parametrize("task_id", EXPECTED_ERRORS)
+def test_an_expected_error_is_one_line_at_the_end_of_the_log(standalone, task_id):
+    task = standalone.task("failing", task_id)
     assert (task.state, task.tries) == ("failed", 1)
-    lines = lines_of(ran, "failing", task_id)
-    assert re.match(LINES[task_id], one_error(lines))
-    # Behind it, Airflow only closes what it has opened.
+    lines = lines_of(standalone, "failing", task_id)
+    assert re.match(EXPECTED_ERRORS[task_id], one_error(lines))
+    # After the error, Airflow logs only these group markers.
     assert [line["event"] for line in lines[-3:]] == [
         "Task failed with exception",
         "::group::Post Execute",
@@ -202,8 +204,8 @@ def test_an_error_that_is_expected_is_one_line_at_the_end(ran, task_id):
     ]
 
 
-def test_an_alias_gets_an_event_for_the_table(ran, lake):
-    manifest = ran.task("aliased", "export").returned
+def test_an_alias_gets_an_event_for_the_table(standalone, lake):
+    manifest = standalone.task("aliased", "export").returned
     extra = {"rows": manifest["rows"], "days": [LAST], "uris": [manifest["files"][0]["uri"]]}
     assert manifest["rows"]
-    assert ran.task("on_alias", "seen").returned == [[f"file://{lake}/alias/conversions", extra]]
+    assert standalone.task("on_alias", "seen").returned == [[f"file://{lake}/alias/conversions", extra]]

@@ -1,4 +1,4 @@
-"""`airflow a360 …` and `python -m airflow_provider_a360 …` as processes of their own."""
+"""The commands `airflow a360 …` and `python -m airflow_provider_a360 …`, run as processes."""
 
 import json
 import shutil
@@ -14,24 +14,24 @@ from airflow_provider_a360.sandbox.example import MAIN_FLOW
 
 AIRFLOW = [Path(sys.executable).with_name("airflow")]
 PYTHON = [sys.executable, "-m", "airflow_provider_a360"]
-# Airflow 3.1 knows no commands of providers.
+# Airflow 3.1 doesn't load commands from providers.
 OURS = [*AIRFLOW, "a360"] if VERSION >= (3, 2) else PYTHON
 
 
 @pytest.fixture(scope="module")
 def run(home, sandbox, tmp_path_factory):
-    """Runs a command with a connection in its environment, in which it finds something to warn of."""
+    """Return a function that runs a command with a connection whose unknown extra field causes a warning."""
     folder = tmp_path_factory.mktemp("commands")
-    # A database of its own: connections are stored in it, and none of the session's may hold their secrets.
-    shutil.copy(home.as_new, folder / "airflow.db")
+    # Use a separate database: tests store connections in it, and the session's databases must not hold secrets.
+    shutil.copy(home.fresh_database, folder / "airflow.db")
     env = {
         **home.env,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
         "AIRFLOW_CONN_A360_DEFAULT": connection(sandbox, extra={"not_known": 1}),
     }
 
-    def ran(*command):
-        done = subprocess.run(
+    def run_command(*command):
+        result = subprocess.run(
             [str(part) for part in command],
             env=env,
             cwd=folder,
@@ -40,21 +40,24 @@ def run(home, sandbox, tmp_path_factory):
             timeout=120,
             check=False,
         )
-        assert sandbox.client_secret not in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        assert sandbox.client_secret not in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+        return result
 
-    ran.store = lambda conn_id, text: subprocess.run(
+    run_command.store = lambda conn_id, text: subprocess.run(
         [AIRFLOW[0], "connections", "add", conn_id, "--conn-json", text],
         env=env, capture_output=True, timeout=120, check=True,
     )  # fmt: skip
-    return ran
+    return run_command
 
 
-def test_a_connection_of_airflows_database_is_found(run, sandbox):
+def test_a_connection_stored_in_airflows_database_is_found(run, sandbox):
     run.store("stored", connection(sandbox))
-    done = run(*OURS, "check", "stored")
-    assert (done.returncode, done.stdout) == (0, f"Connected. The account has {len(sandbox.account.flows)} flows.\n")
+    result = run(*OURS, "check", "stored")
+    assert (result.returncode, result.stdout) == (
+        0,
+        f"Connected. The account has {len(sandbox.account.flows)} flows.\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,15 +67,15 @@ def test_a_connection_of_airflows_database_is_found(run, sandbox):
         pytest.param(PYTHON, id="python"),
     ],
 )
-def test_a_program_gets_nothing_but_json(run, sandbox, command):
-    done = run(*command, "elements", MAIN_FLOW, "--output", "json")
-    assert done.returncode == 0
+def test_json_output_has_only_json_on_stdout(run, sandbox, command):
+    result = run(*command, "elements", MAIN_FLOW, "--output", "json")
+    assert result.returncode == 0
     there = [element.id for element in sandbox.account.flow(MAIN_FLOW).elements if not element.deleted]
-    assert [int(row["id"]) for row in json.loads(done.stdout)] == there
-    assert "not_known" in done.stderr
+    assert [int(row["id"]) for row in json.loads(result.stdout)] == there
+    assert "not_known" in result.stderr
 
 
-def test_a_command_that_fails_exits_with_1_and_a_line(run):
-    done = run(*OURS, "elements", 5)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith("Flow 5 does not exist in this account.")
+def test_a_failed_command_exits_with_1_and_one_line(run):
+    result = run(*OURS, "elements", 5)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith("Flow 5 does not exist in this account.")

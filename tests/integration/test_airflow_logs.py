@@ -1,4 +1,4 @@
-"""Runs last: whatever this session's Airflows logged, printed or stored holds nobody's address and no secret."""
+"""Nothing that Airflow logs, prints or stores holds personal data or secrets. These tests run last."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from itertools import count
 from urllib.parse import quote
 
 import pytest
-from airflow_harness import AIRFLOW, Home, Standalone, connection
+from airflow_harness import AIRFLOW, AirflowHome, Standalone, connection
 from airflow_leaks import Canaries, rows_of
 
 ADDRESS = re.compile(rb"[\w.+-]{2,}@[\w-]+\.[\w.-]+")
@@ -21,11 +21,11 @@ SEARCHED = {
     *("asset_event", "dag_code", "dag_run", "log", "rendered_task_instance_fields", "serialized_dag"),
     *("task_instance", "trigger", "xcom"),
 } | ({"task_state_store"} if AIRFLOW >= (3, 3) else set())
-"""Tables of which the search must have seen rows; it looks in all."""
+"""Tables that must have rows when they are searched; the search covers all tables."""
 
 
-# What no task should do, and what a library's debugging might.
-SHOUTS = """
+# Log and print the access token, as a careless task or a library in debug mode might.
+LEAKING_TASK = """
 @task
 def shout():
     import logging
@@ -43,10 +43,10 @@ shout()
 """
 
 
-def test_a_token_is_masked_in_the_log_of_a_task_that_shouts_it(tmp_path, home, sandbox):
-    # A home apart: Airflow masks a task's log, but not what the scheduler prints of it.
-    home = Home(tmp_path / "shouting", home.as_new)
-    home.dag("shouts", SHOUTS, schedule='"@once"')
+def test_a_token_that_a_task_logs_is_masked(tmp_path, home, sandbox):
+    # Use a separate AIRFLOW_HOME: Airflow masks a task's log, but not what the scheduler prints of it.
+    home = AirflowHome(tmp_path / "shouting", home.fresh_database)
+    home.dag("shouts", LEAKING_TASK, schedule='"@once"')
     home.run("airflow", "dags", "reserialize")
     ours = connection(sandbox, extra={"personal_data_secret": "a-key-made-up"})
     with Standalone(home, {"AIRFLOW_CONN_A360_DEFAULT": ours}) as airflow:
@@ -59,8 +59,8 @@ def test_a_token_is_masked_in_the_log_of_a_task_that_shouts_it(tmp_path, home, s
 
 @pytest.mark.last
 @pytest.mark.parametrize("form", [str, quote, lambda text: b64encode(f"id:{text}\n".encode()).decode()], ids=FORMS)
-def test_the_search_finds_what_is_planted_in_any_column_of_text(tmp_path, scheduled, form):
-    """In a copy of the database, the first row of each table."""
+def test_the_search_finds_a_text_in_every_text_column(tmp_path, scheduled, form):
+    """Write a text into each text column of the first row of each table, in a copy of the database."""
     copy = shutil.copy(scheduled.airflow.home.folder / "airflow.db", tmp_path)
     numbers, planted = count(), {}
     with closing(sqlite3.connect(copy)) as database, database:
@@ -80,7 +80,7 @@ def test_the_search_finds_what_is_planted_in_any_column_of_text(tmp_path, schedu
 
 
 @pytest.mark.last
-def test_nothing_left_behind_holds_an_address_a_number_or_a_secret(homes, sandboxes, airflow, scheduled, sandbox):
+def test_no_file_of_the_session_holds_personal_data_or_a_secret(homes, sandboxes, airflow, scheduled, sandbox):
     canaries = Canaries(sandboxes.secrets)
     assert len(sandboxes.secrets) > 500
     kept = [path for path in homes.rglob("*") if path.is_file() and path.name != "new.db"]
@@ -99,8 +99,8 @@ def test_nothing_left_behind_holds_an_address_a_number_or_a_secret(homes, sandbo
 
 
 @pytest.mark.last
-def test_no_row_of_any_table_holds_an_address_a_number_or_a_secret(homes, sandboxes, airflow, scheduled):
-    # A trigger's row is gone when its wait ends.
+def test_no_row_of_any_table_holds_personal_data_or_a_secret(homes, sandboxes, airflow, scheduled):
+    # Airflow deletes a trigger's row when the trigger ends, so use the collected ones.
     tables = defaultdict(list, trigger=["\n".join(row).encode() for row in scheduled.airflow.triggers.values()])
     for database in homes.rglob("airflow.db"):
         for table, rows in rows_of(database).items():

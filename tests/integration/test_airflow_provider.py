@@ -1,4 +1,4 @@
-"""What Airflow learns about the package, and what importing it costs."""
+"""The provider's metadata in Airflow, its parameters, and the cost of importing it."""
 
 import importlib.util
 import json
@@ -18,18 +18,19 @@ MODULES = sorted(
     for path in (ROOT / "airflow_provider_a360").rglob("*.py")
     if path.name != "__main__.py"
 )
-FACES = [name for name in MODULES if name.split(".")[-1] in {"a360", "export", "run_days", "flow_queue"}]
+DAG_MODULES = [name for name in MODULES if name.split(".")[-1] in {"a360", "export", "run_days", "flow_queue"}]
 
 
 def schema(name):
+    """Return a JSON schema that Airflow ships."""
     return json.loads(Path(importlib.util.find_spec("airflow").origin).with_name(name).read_text())
 
 
-def test_provider_info_is_of_airflows_form():
+def test_provider_info_matches_airflows_schema():
     jsonschema.validate(get_provider_info(), schema("provider_info.schema.json"))
 
 
-def test_what_provider_info_shares_with_provider_yaml_is_of_its_form():
+def test_provider_info_matches_the_provider_yaml_schema_where_they_overlap():
     whole = schema("provider.yaml.schema.json")
     info = get_provider_info()
     shared = {key: value for key, value in info.items() if key in whole["properties"]}
@@ -37,7 +38,7 @@ def test_what_provider_info_shares_with_provider_yaml_is_of_its_form():
     jsonschema.validate(shared, {**whole, "required": []})
 
 
-def test_all_that_provider_info_names_is_there(airflow):
+def test_everything_that_provider_info_names_exists(airflow):
     missing = airflow.evaluate("""
         import importlib, json
         from airflow_provider_a360.get_provider_info import get_provider_info
@@ -123,16 +124,16 @@ def test_every_parameter_an_author_would_template_is_a_template_field(airflow):
         from airflow_provider_a360.operators import export
         from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
 
-        def told(cls, **given):
+        def check(cls, **given):
             made = cls(task_id="t", **given)
             own = {name for name, p in inspect.signature(cls.__init__).parameters.items() if p.kind == p.KEYWORD_ONLY}
             absent = [name for name in cls.template_fields if not hasattr(made, name)]
             return {"absent": absent, "untemplated": sorted(own - set(cls.template_fields))}
 
         print(json.dumps([
-            told(export.A360ExportConversionsOperator, flow_ids=1, destination="x"),
-            told(export.A360ExportElementStatsOperator, flow_ids=1, destination="x"),
-            told(A360FlowQueueSensor, flow_id=1),
+            check(export.A360ExportConversionsOperator, flow_ids=1, destination="x"),
+            check(export.A360ExportElementStatsOperator, flow_ids=1, destination="x"),
+            check(A360FlowQueueSensor, flow_id=1),
         ]))
     """)
     assert fields == [
@@ -143,7 +144,7 @@ def test_every_parameter_an_author_would_template_is_a_template_field(airflow):
 
 
 def test_default_args_of_a_dag_fill_no_parameter_of_ours(airflow):
-    """`email` and `queue` in default_args are Airflow's own, in many a DAG."""
+    """Many DAGs set Airflow's own `email` and `queue` in default_args."""
     made = airflow.evaluate("""
         import json
         from airflow.sdk import DAG
@@ -161,8 +162,8 @@ def _python(code, env, *options):
     )
 
 
-def test_importing_all_of_the_package_warns_of_nothing(home):
-    """Warnings of our own lines become errors; Airflow's and others' of their own lines don't."""
+def test_importing_the_package_emits_no_warnings(home):
+    """Turn warnings into errors only after Airflow is imported, so that only this package's imports can fail."""
     code = f"""
 import warnings
 import airflow.sdk
@@ -174,29 +175,30 @@ warnings.simplefilter("error")
 for name in {MODULES!r}:
     importlib.import_module(name)
 """
-    done = _python(code, home.env)
-    assert done.returncode == 0, done.stderr
+    result = _python(code, home.env)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.fixture(scope="module")
 def imported(home):
+    """Return the modules that a DAG file's imports of this package load, beyond those of airflow.sdk."""
     code = f"""
 import sys, json
 import airflow.sdk
 before = set(sys.modules)
 import importlib
-for name in {FACES!r}:
+for name in {DAG_MODULES!r}:
     if ".export" not in name or ".operators" in name:
         importlib.import_module(name)
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
-    done = _python(code, home.env)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    result = _python(code, home.env)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 @pytest.mark.parametrize("heavy", ["requests", "urllib3", "pyarrow", "starlette", "uvicorn", "airflow.models"])
-def test_parsing_a_dag_does_not_pay_for_what_only_a_run_needs(imported, heavy):
+def test_parsing_a_dag_does_not_import_what_only_a_run_needs(imported, heavy):
     assert "airflow_provider_a360.operators.export" in imported
     assert "airflow_provider_a360.sensors.flow_queue" in imported
     assert [name for name in imported if name == heavy or name.startswith(f"{heavy}.")] == []
@@ -204,14 +206,14 @@ def test_parsing_a_dag_does_not_pay_for_what_only_a_run_needs(imported, heavy):
 
 def test_an_operator_or_a_sensor_imports_neither_hook_nor_client(home):
     code = "import sys, airflow_provider_a360.operators.export, airflow_provider_a360.sensors.flow_queue\n"
-    done = _python(f"{code}print(*sys.modules)", home.env)
-    assert done.returncode == 0, done.stderr
+    result = _python(f"{code}print(*sys.modules)", home.env)
+    assert result.returncode == 0, result.stderr
     unwanted = {f"airflow_provider_a360.{name}" for name in ("hooks.a360", "api.client", "triggers.flow_queue")}
-    assert unwanted.isdisjoint(done.stdout.split())
+    assert unwanted.isdisjoint(result.stdout.split())
 
 
-def test_nothing_airflow_has_removed_or_renamed_is_used():
-    done = subprocess.run(
+def test_no_removed_or_renamed_airflow_api_is_used():
+    result = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--isolated", "--preview", "--select", "AIR", "airflow_provider_a360"],
         cwd=ROOT,
         capture_output=True,
@@ -219,4 +221,4 @@ def test_nothing_airflow_has_removed_or_renamed_is_used():
         timeout=60,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
+    assert result.returncode == 0, result.stdout

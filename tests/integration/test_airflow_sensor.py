@@ -1,4 +1,4 @@
-"""The sensor in its three modes: poked by `dag.test()`, rescheduled and deferred by a real scheduler and triggerer."""
+"""The sensor's modes: poke with `dag.test()`, reschedule and deferrable on a real scheduler and triggerer."""
 
 import pytest
 from airflow_harness import FLOW_PATH, connection
@@ -10,11 +10,12 @@ def polls_of(sandbox):
 
 
 def check(name, task, log, sandbox):
+    """Check that the sensor ended as its case of WAITS expects."""
     wait = WAITS[name]
     assert (task.state, task.tries) == (wait.state, wait.tries), log
-    for words in wait.says:
+    for words in wait.logged:
         assert words in log
-    assert not wait.says_once or log.count(wait.says_once) == 1, log
+    assert not wait.logged_once or log.count(wait.logged_once) == 1, log
     if wait.polls is not None:
         assert polls_of(sandbox) == wait.polls
     if wait.state == "success":
@@ -25,16 +26,16 @@ def check(name, task, log, sandbox):
 
 
 @pytest.mark.parametrize("name", WAITS)
-def test_a_poked_wait_ends_as_it_must(airflow, sandboxes, name):
-    sandbox = sandboxes.telling(*WAITS[name].answers, status=WAITS[name].status)
-    short = {"timeout": 1} if WAITS[name].given.get("timeout") else {}
-    done = airflow.test(sensor(name, task_id="wait", poke_interval=0.2, **short), a360=connection(sandbox))
-    check(name, done.only, done.log, sandbox)
+def test_a_poking_sensor_ends_as_expected(airflow, sandboxes, name):
+    sandbox = sandboxes.start_with_queue(*WAITS[name].answers, status=WAITS[name].status)
+    short = {"timeout": 1} if WAITS[name].options.get("timeout") else {}
+    result = airflow.test(sensor(name, task_id="wait", poke_interval=0.2, **short), a360=connection(sandbox))
+    check(name, result.only_task, result.log, sandbox)
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", WAITS)
-def test_a_scheduled_wait_ends_as_a_poked_one(scheduled, name, mode):
+def test_a_rescheduled_or_deferred_sensor_ends_like_a_poking_one(scheduled, name, mode):
     task_id = f"{name}_{mode}"
     task = scheduled.airflow.task("waits", task_id)
     check(name, task, scheduled.airflow.log("waits", task_id), scheduled.sandboxes[task_id])

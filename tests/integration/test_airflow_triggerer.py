@@ -1,36 +1,36 @@
-"""Deferred waits when the triggerer ends and another begins, when their run is given up, and on events of any form."""
+"""Deferred sensors when the triggerer is replaced, when their run is marked failed, and when an event is malformed."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
-from airflow_harness import FLOW_PATH, NOW, Home, Standalone, connection
+from airflow_harness import FLOW_PATH, NOW, AirflowHome, Standalone, connection
 from airflow_rest import Rest
-from airflow_triggerers import another_triggerer, end_triggerer
+from airflow_triggerers import another_triggerer, stop_triggerer
 
 from airflow_provider_a360.sandbox.account import Account
 from airflow_provider_a360.sandbox.example import MAIN_FLOW
 from airflow_provider_a360.sensors.flow_queue import A360FlowQueueSensor
 
 POLL = 2
-WAITS = ("goes_on", "given_up")
+WAITS = ("kept", "marked_failed")
 
 
 @dataclass
-class Ran:
-    """What was seen of two waits."""
+class Observations:
+    """What the test observed of the two sensors."""
 
     airflow: Standalone
     triggerers: list[int]
-    """Which triggerer had the wait that goes on, before and after."""
+    """The ids of the triggerers that ran the trigger of `kept`, before and after the replacement."""
     kwargs: list[str]
-    """Its trigger's arguments, before and after."""
-    polls_given_up: list[int]
-    """Polls of the wait that was given up: when its trigger was gone, and three polls of the other one later."""
+    """The arguments of that trigger, before and after the replacement."""
+    polls_marked_failed: list[int]
+    """Number of polls of `marked_failed`: when its trigger had ended, and three polls of `kept` later."""
     rest: Rest
     printed: str
-    """What the second triggerer printed."""
+    """The output of the second triggerer."""
 
 
 def polls(sandbox):
@@ -38,11 +38,11 @@ def polls(sandbox):
 
 
 @pytest.fixture(scope="module")
-def ran(homes, home, sandboxes):
-    """Two waits, polled by one triggerer, then by another; one's run is marked failed then, the other's flow drains."""
+def observed(homes, home, sandboxes):
+    """Run two deferred sensors under two triggerers, one after the other, and return the observations."""
     now = [NOW]
-    asked = {name: sandboxes.start(Account.generate(now=NOW), clock=lambda: now[0]) for name in WAITS}
-    home = Home(homes / "triggerer", home.as_new)
+    servers = {name: sandboxes.start(Account.generate(now=NOW), clock=lambda: now[0]) for name in WAITS}
+    home = AirflowHome(homes / "triggerer", home.fresh_database)
     for name in WAITS:
         home.dag(
             name,
@@ -51,7 +51,7 @@ def ran(homes, home, sandboxes):
             schedule='"@once"',
         )
     home.run("airflow", "dags", "reserialize")
-    airflow = Standalone(home, {f"AIRFLOW_CONN_{name.upper()}": connection(asked[name]) for name in WAITS})
+    airflow = Standalone(home, {f"AIRFLOW_CONN_{name.upper()}": connection(servers[name]) for name in WAITS})
 
     def trigger(name):
         return airflow.query(
@@ -59,68 +59,68 @@ def ran(homes, home, sandboxes):
             name,
         )
 
-    def polled_on(*names, times=3):
-        before = {name: polls(asked[name]) for name in names}
-        airflow.until(lambda: all(polls(asked[name]) >= before[name] + times for name in names))
+    def wait_for_polls(*names, times=3):
+        before = {name: polls(servers[name]) for name in names}
+        airflow.until(lambda: all(polls(servers[name]) >= before[name] + times for name in names))
 
     def ends():
-        """How often the trigger of the wait that is given up has ended."""
-        return airflow.log("given_up", "wait").count("trigger completed")
+        """Return how often the trigger of `marked_failed` has ended."""
+        return airflow.log("marked_failed", "wait").count("trigger completed")
 
     with airflow:
         airflow.until(lambda: all(trigger(name) for name in WAITS))
-        polled_on(*WAITS)
+        wait_for_polls(*WAITS)
         rest = Rest(airflow)
         for name in WAITS:
             rest.read_runs(name, logs=False)
-        seen = trigger("goes_on")
-        end_triggerer(airflow)
+        seen = trigger("kept")
+        stop_triggerer(airflow)
         with another_triggerer(home) as output:
-            polled_on(*WAITS)
-            seen += trigger("goes_on")
-            (run,) = rest.ask("/dags/given_up/dagRuns")["dag_runs"]
+            wait_for_polls(*WAITS)
+            seen += trigger("kept")
+            (run,) = rest.request("/dags/marked_failed/dagRuns")["dag_runs"]
             run_id = run["dag_run_id"].replace("+", "%2B")
             before = ends()
-            rest.ask(f"/dags/given_up/dagRuns/{run_id}", "PATCH", {"state": "failed"})
+            rest.request(f"/dags/marked_failed/dagRuns/{run_id}", "PATCH", {"state": "failed"})
             airflow.until(lambda: ends() > before)
-            polls_given_up = [polls(asked["given_up"])]
-            polled_on("goes_on")
-            polls_given_up.append(polls(asked["given_up"]))
+            polls_marked_failed = [polls(servers["marked_failed"])]
+            wait_for_polls("kept")
+            polls_marked_failed.append(polls(servers["marked_failed"]))
             now[0] += timedelta(minutes=5)
-            airflow.until(lambda: airflow.ended("goes_on", 1))
+            airflow.until(lambda: airflow.ended("kept", 1))
         printed = output.read_text()
     triggerers, kwargs = zip(*seen, strict=True)
-    return Ran(airflow, list(triggerers), list(kwargs), polls_given_up, rest, printed)
+    return Observations(airflow, list(triggerers), list(kwargs), polls_marked_failed, rest, printed)
 
 
-def test_another_triggerer_goes_on_with_a_wait_to_the_same_deadline(ran):
-    first, second = ran.triggerers
+def test_another_triggerer_continues_a_deferred_sensor_with_the_same_deadline(observed):
+    first, second = observed.triggerers
     assert first != second
-    assert ran.kwargs[0] == ran.kwargs[1]
-    assert '"deadline"' in ran.kwargs[0]
-    task = ran.airflow.task("goes_on", "wait")
+    assert observed.kwargs[0] == observed.kwargs[1]
+    assert '"deadline"' in observed.kwargs[0]
+    task = observed.airflow.task("kept", "wait")
     assert (task.state, task.tries, task.returned["in_queue"]) == ("success", 1, 0)
 
 
-def test_a_wait_whose_run_is_marked_failed_polls_no_longer(ran):
-    assert ran.polls_given_up[0] == ran.polls_given_up[1] > 3
-    assert ran.airflow.task("given_up", "wait").returned is None
+def test_a_deferred_sensor_stops_polling_when_its_run_is_marked_failed(observed):
+    assert observed.polls_marked_failed[0] == observed.polls_marked_failed[1] > 3
+    assert observed.airflow.task("marked_failed", "wait").returned is None
 
 
-def test_neither_an_end_of_the_triggerer_nor_of_a_wait_is_logged_as_an_error(ran):
-    lines = (ran.airflow.home.folder / "output" / "standalone.log").read_text().splitlines()
-    printed = [line for line in lines if line.startswith("triggerer")] + ran.printed.splitlines()
+def test_the_end_of_a_triggerer_or_a_trigger_is_not_logged_as_an_error(observed):
+    lines = (observed.airflow.home.folder / "output" / "standalone.log").read_text().splitlines()
+    printed = [line for line in lines if line.startswith("triggerer")] + observed.printed.splitlines()
     assert any("Exiting gracefully" in line for line in printed)
-    logs = [ran.airflow.log(name, "wait") for name in WAITS]
+    logs = [observed.airflow.log(name, "wait") for name in WAITS]
     assert all("trigger completed" in log for log in logs)
     logged = "\n".join([*printed, *logs])
     for sign in ("Traceback", "[error", '"level":"error"', "[critical"):
         assert sign not in logged
 
 
-def test_the_rest_api_tells_no_secret_of_a_wait(ran, sandboxes):
-    assert any("A360FlowQueueTrigger" in answer for answer in ran.rest.said)
-    assert not [secret for secret in sandboxes.secrets for answer in ran.rest.said if secret in answer]
+def test_the_rest_api_shows_no_secret_of_a_deferred_sensor(observed, sandboxes):
+    assert any("A360FlowQueueTrigger" in response for response in observed.rest.responses)
+    assert not [secret for secret in sandboxes.secrets for response in observed.rest.responses if secret in response]
 
 
 @pytest.mark.parametrize("soft_fail", [False, True])
@@ -139,7 +139,7 @@ def test_the_rest_api_tells_no_secret_of_a_wait(ran, sandboxes):
     ],
     ids=str,
 )
-def test_an_event_of_unknown_form_fails_the_task_without_a_retry(event, soft_fail):
+def test_a_malformed_event_fails_the_task_without_a_retry(event, soft_fail):
     wait = A360FlowQueueSensor(task_id="wait", flow_id=MAIN_FLOW, deferrable=True, soft_fail=soft_fail)
     with pytest.raises(AirflowFailException):
         wait.resume_execution("execute_complete", {"event": event}, {})

@@ -1,4 +1,4 @@
-"""Every example DAG runs as it stands."""
+"""Run the example DAGs unchanged, and the README's sensor."""
 
 import itertools
 import json
@@ -38,7 +38,7 @@ print(json.dumps([str(run.state), returned]))
 
 @pytest.fixture
 def run_example(home, airflow, sandbox, tmp_path):
-    """Runs an example as it stands, for 11 November; what its tasks returned, by task."""
+    """Return a function that runs an example DAG for 11 November and returns its tasks' XComs by task."""
 
     def run(name, account=sandbox, **env):
         path = home.folder / "dags" / f"{name}.py"
@@ -54,7 +54,7 @@ def run_example(home, airflow, sandbox, tmp_path):
     return run
 
 
-def test_the_daily_export_leaves_a_file_of_each_dataset_for_the_day(run_example, sandbox, tmp_path):
+def test_the_daily_export_writes_a_file_of_each_dataset(run_example, sandbox, tmp_path):
     manifests = dict(run_example("a360_daily_export"))
     assert {name: manifest["first_day"] for name, manifest in manifests.items()} == {
         "element_stats": "2026-11-11",
@@ -67,7 +67,7 @@ def test_the_daily_export_leaves_a_file_of_each_dataset_for_the_day(run_example,
     assert manifests["conversions"]["flows"] == sorted(flow.id for flow in sandbox.account.flows)
 
 
-def test_without_a_destination_of_its_own_an_example_writes_below_the_users_home(run_example, tmp_path):
+def test_an_example_without_a_destination_writes_below_the_home_directory(run_example, tmp_path):
     manifests = dict(run_example("a360_daily_export", HOME=str(tmp_path)))
     uris = [file["uri"] for manifest in manifests.values() for file in manifest["files"]]
     assert sorted(uris) == [
@@ -77,24 +77,26 @@ def test_without_a_destination_of_its_own_an_example_writes_below_the_users_home
     assert all(Path(uri.removeprefix("file://")).is_file() for uri in uris)
 
 
-def test_the_sensor_waits_for_each_flow_as_the_readme_maps_it(airflow, serve):
+def test_the_readmes_mapped_sensor_waits_for_each_flow(airflow, serve):
     (mapped,) = re.findall(r"^A360FlowQueueSensor\.partial.+$", README, re.MULTILINE)
     sandbox = serve()
     for flow in sandbox.account.flows:
         drained = {**flow_detail(flow), "in_queue": 0}
         sandbox.answer_next(f"/a360/autoresponders/{flow.id}", body=drained, times=99)
-    done = airflow.test(mapped.replace("settle_polls=2", "settle_polls=2, poke_interval=0.1"), a360=connection(sandbox))
-    assert [(task.state, task.returned["in_queue"]) for task in done.tasks] == [("success", 0)] * 2
+    result = airflow.test(
+        mapped.replace("settle_polls=2", "settle_polls=2, poke_interval=0.1"), a360=connection(sandbox)
+    )
+    assert [(task.state, task.returned["in_queue"]) for task in result.tasks] == [("success", 0)] * 2
 
 
 def test_the_export_waits_for_the_queue(run_example, serve, tmp_path):
-    moments = itertools.chain([NOW] * 3, itertools.repeat(NOW + timedelta(minutes=5)))
-    returned = dict(run_example("a360_wait_then_export", serve(clock=lambda: next(moments))))
+    mtimes = itertools.chain([NOW] * 3, itertools.repeat(NOW + timedelta(minutes=5)))
+    returned = dict(run_example("a360_wait_then_export", serve(clock=lambda: next(mtimes))))
     assert returned["drained"]["in_queue"] == 0
     assert (tmp_path / f"element_stats-by_flow/dt=2026-11-11/flow-{MAIN_FLOW}.parquet").is_file()
 
 
-def test_each_active_flow_has_a_task_of_its_own(run_example, sandbox, tmp_path):
+def test_each_active_flow_has_its_own_task(run_example, sandbox, tmp_path):
     returned = run_example("a360_export_per_flow")
     active = sorted(flow.id for flow in sandbox.account.flows if flow.status == 1)
     assert len(active) > 1
@@ -103,7 +105,7 @@ def test_each_active_flow_has_a_task_of_its_own(run_example, sandbox, tmp_path):
     assert days == {"dt=2026-11-09", "dt=2026-11-10", "dt=2026-11-11"}
 
 
-def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
+def test_the_taskflow_example_counts_the_outcome_of_each_email(run_example, sandbox):
     returned = run_example("a360_taskflow")
     counted = [sum(value.values()) for task, value in returned if task == "delivery"]
     emails = [
@@ -114,7 +116,7 @@ def test_the_hook_counts_what_became_of_each_email(run_example, sandbox):
     assert counted == [len(element.events) for element in emails] != []
 
 
-def test_the_commands_stand_without_airflows_command_line_too(home):
-    shown = home.run("python", "-m", "airflow_provider_a360", "--help")
-    assert "demo" in shown
-    assert "sandbox" in shown
+def test_the_commands_work_without_airflows_command_line(home):
+    printed = home.run("python", "-m", "airflow_provider_a360", "--help")
+    assert "demo" in printed
+    assert "sandbox" in printed

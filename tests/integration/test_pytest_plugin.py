@@ -52,8 +52,8 @@ def run_tests(home, project):
 
 
 def test_the_documented_test_runs_a_dag_against_the_sandbox(home, project):
-    done = run_tests(home, project)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    result = run_tests(home, project)
+    assert "1 passed" in result.stdout, result.stdout + result.stderr
     (exported,) = (project / "lake").rglob("*.jsonl")
     assert exported.parent.name == "dt=2026-11-20"
     assert exported.read_text().count("\n") > 0

@@ -1,4 +1,4 @@
-"""A process of a test's own that answers orders: Airflow is imported once for many tests."""
+"""A process that handles requests of many tests, so that Airflow is imported only once."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from typing import Any
 
 
 class WorkerProcess:
-    """Runs a script: orders go in as lines of JSON on stdin, answers come back on a pipe whose number is its argument.
+    """Run a script that reads requests as JSON lines from stdin and answers on a pipe.
 
-    What it prints goes to `output`.
+    The script's argument is the file descriptor of the pipe. Its output goes to the file `output`.
     """
 
     def __init__(self, script: Path, output: Path, env: dict[str, str]) -> None:
@@ -31,8 +31,9 @@ class WorkerProcess:
         os.close(write)
         self._answers = os.fdopen(read)
 
-    def perform(self, order: dict[str, Any]) -> Any:
-        self._process.stdin.write(json.dumps(order) + "\n")
+    def send(self, request: dict[str, Any]) -> Any:
+        """Send one request and return the answer."""
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._answers.readline()
         assert line, self._output.read_text()[-5000:]

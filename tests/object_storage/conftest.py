@@ -1,4 +1,4 @@
-"""Exports to an object store: the accounts are those of the tests of faults."""
+"""Fixtures for exports to an object store, with the random accounts of tests/faults."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ from airflow_provider_a360.sandbox.server import Sandbox
 
 @pytest.fixture
 def export(tmp_path: Path) -> Iterator[Callable[..., Export]]:
-    """A sandbox of an account and what its files must be: `export(account, days=3)`."""
+    """Return a function that starts a sandbox and returns its expected files: `export(account, days=3)`."""
     with ExitStack() as stack:
 
-        def start(account: Account, **how: Any) -> Export:
+        def start(account: Account, **kwargs: Any) -> Export:
             sandbox = stack.enter_context(Sandbox(account, options=SandboxOptions(requests_per_second=0)))
-            return Export(None, sandbox, tmp_path, **how)
+            return Export(None, sandbox, tmp_path, **kwargs)
 
         yield start

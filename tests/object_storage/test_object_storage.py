@@ -1,4 +1,4 @@
-"""The same promises in object storage, an S3 server on this machine: all or nothing, and what is refused says where."""
+"""Exports to an S3 server: all or nothing, as in a folder, and refusals name the object."""
 
 import json
 import socket
@@ -20,46 +20,46 @@ from airflow_provider_a360.export.publish import A360DestinationError, Destinati
 
 KEY, SECRET = "AKIAMADEUPKEYID00001", "made-up/secret+of/nobody0000000000000001"
 PART = 5 * 2**20
-"""The least that S3 takes as a part of an upload."""
+"""The smallest part of a multipart upload that S3 accepts."""
 REFUSAL = "<Error><Code>{}</Code><Message>{}</Message><AWSAccessKeyId>" + KEY + "</AWSAccessKeyId></Error>"
 
 
-class Quiet(WSGIRequestHandler):
+class QuietHandler(WSGIRequestHandler):
     def log(self, *_, **__):
         pass
 
 
 class Storage:
-    """An S3 server with the bucket `lake`, whose next writes can be made to go wrong."""
+    """An S3 server with the bucket `lake`; `fail` can answer writes with an error."""
 
     def __init__(self):
         self._app = DomainDispatcherApplication(create_backend_app)
-        self.server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
+        self.server = make_server("127.0.0.1", 0, self._handle, threaded=True, request_handler=QuietHandler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=[0.01], daemon=True).start()
         self.files = S3FileSystem(key=KEY, secret=SECRET, endpoint_url=self.url, skip_instance_cache=True)
-        # Airflow keeps a file system for each connection.
+        # Airflow caches the file system of each connection id, so each server needs a new one.
         self.connection = f"storage_{self.server.server_port}"
-        self.begin()
+        self.reset()
 
-    def begin(self):
-        """Hold nothing but an empty bucket."""
-        self.writes, self.go_wrong = 0, None
+    def reset(self):
+        """Delete everything, and create the empty bucket."""
+        self.writes, self.fail = 0, None
         requests.post(f"{self.url}/moto-api/reset", timeout=30)
         self.files.invalidate_cache()
         self.files.mkdir("lake")
 
-    def _answer(self, environ, start_response):
+    def _handle(self, environ, start_response):
         if environ["REQUEST_METHOD"] in {"PUT", "POST"}:
             self.writes += 1
-            if self.go_wrong and (answer := self.go_wrong(environ)):
+            if self.fail and (answer := self.fail(environ)):
                 status, body = answer
                 start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
                 return [body]
         return self._app(environ, start_response)
 
     def objects(self):
-        """Each object with its bytes, as nobody's cache has them."""
+        """Return the bytes of each object, read past s3fs's cache."""
         self.files.invalidate_cache()
         return {path: self.files.cat_file(path) for path in self.files.find("lake")}
 
@@ -70,19 +70,22 @@ class Storage:
 
 @pytest.fixture(scope="module")
 def server():
+    """Return the S3 server."""
     storage = Storage()
     yield storage
     storage.close()
 
 
 def connection(url):
+    """Return the Airflow connection to an S3 server, as JSON."""
     extra = {"endpoint_url": url, "region_name": "us-east-1", "config_kwargs": {"retries": {"max_attempts": 0}}}
     return json.dumps({"conn_type": "aws", "login": KEY, "password": SECRET, "extra": extra})
 
 
 @pytest.fixture
 def storage(server, monkeypatch):
-    server.begin()
+    """Return the S3 server with an empty bucket and its connection defined."""
+    server.reset()
     monkeypatch.setenv(f"AIRFLOW_CONN_{server.connection.upper()}", connection(server.url))
     monkeypatch.setattr(S3FileSystem, "retries", 1)
     return server
@@ -90,12 +93,13 @@ def storage(server, monkeypatch):
 
 @pytest.fixture
 def destination(storage):
+    """Return a destination in the bucket."""
     return Destination(f"s3://{storage.connection}@lake/a360")
 
 
 @pytest.fixture
 def large(tmp_path):
-    """A file that is uploaded in parts."""
+    """Return a file that is uploaded in parts."""
     path = tmp_path / "finished.jsonl"
     path.write_bytes(b"0123456\n" * (PART * 5 // 2 // 8))
     return path
@@ -103,10 +107,12 @@ def large(tmp_path):
 
 @pytest.fixture
 def in_parts(monkeypatch):
+    """Make s3fs upload in the smallest parts that S3 accepts."""
     monkeypatch.setattr("s3fs.core.calculate_chunksize", lambda *_, **__: PART)
 
 
 def run(export, destination, file_format="jsonl"):
+    """Export all conversions, and return the manifest."""
     sandbox = export.sandbox
     settings = Settings(secret=sandbox.api_key, base_url=sandbox.url, requests_per_second=1000)
     return Job(Conversions(), "all", Days(FIRST, export.last), destination, file_format).run(A360Client(settings))
@@ -114,11 +120,12 @@ def run(export, destination, file_format="jsonl"):
 
 @pytest.fixture
 def task(export):
+    """Return a sandbox with random conversions and its expected files."""
     return export(random_account(5, flows=2, days=3, most_rows=40), days=3)
 
 
 @pytest.mark.parametrize("file_format", ["jsonl", "csv.gz", "parquet"])
-def test_the_same_bytes_as_in_a_folder_and_the_same_each_time(task, storage, destination, file_format, tmp_path):
+def test_objects_have_the_same_bytes_as_files_in_a_folder_each_time(task, storage, destination, file_format, tmp_path):
     manifest = run(task, destination, file_format)
     first = storage.objects()
     again = run(task, destination, file_format)
@@ -134,7 +141,7 @@ def test_the_same_bytes_as_in_a_folder_and_the_same_each_time(task, storage, des
     }
 
 
-def test_a_day_is_replaced_by_its_new_rows(task, storage, destination):
+def test_a_days_object_is_replaced_with_its_new_rows(task, storage, destination):
     run(task, destination)
     before = storage.objects()
     flow = max(task.sandbox.account.flows, key=lambda flow: len(flow.conversions))
@@ -149,16 +156,17 @@ def test_a_day_is_replaced_by_its_new_rows(task, storage, destination):
     assert after != before
 
 
-def wrong(code, message, status="403 Forbidden"):
+def refusal_of(code, message, status="403 Forbidden"):
+    """Return a function that answers a write with an error of S3."""
     return lambda _: (status, REFUSAL.format(code, message).encode())
 
 
 REFUSALS = {
-    "denied": wrong("AccessDenied", "Access Denied"),
-    "key": wrong("InvalidAccessKeyId", f"The AWS Access Key Id {KEY} does not exist in our records."),
-    "quota": wrong("QuotaExceeded", "The bucket is full"),
-    "broken": wrong("InternalError", "We encountered an internal error.", "500 Internal Server Error"),
-    "busy": wrong("SlowDown", "Please reduce your request rate.", "503 Slow Down"),
+    "denied": refusal_of("AccessDenied", "Access Denied"),
+    "key": refusal_of("InvalidAccessKeyId", f"The AWS Access Key Id {KEY} does not exist in our records."),
+    "quota": refusal_of("QuotaExceeded", "The bucket is full"),
+    "broken": refusal_of("InternalError", "We encountered an internal error.", "500 Internal Server Error"),
+    "busy": refusal_of("SlowDown", "Please reduce your request rate.", "503 Slow Down"),
     "gone": lambda environ: environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR) or ("200 OK", b""),
 }
 
@@ -170,9 +178,9 @@ def test_a_refused_upload_names_the_destination_and_leaves_the_earlier_objects(t
     for flow in task.sandbox.account.flows:
         for row in flow.conversions[::2]:
             flow.remove_conversion(row)
-    # The first day's object is written, the second's is refused.
+    # The server accepts the first day's object and refuses the second's.
     later = f"dt={FIRST + DAY}"
-    storage.go_wrong = lambda environ: refusal(environ) if later in environ["PATH_INFO"] else None
+    storage.fail = lambda environ: refusal(environ) if later in environ["PATH_INFO"] else None
     with pytest.raises(A360DestinationError) as caught:
         run(task, destination)
     name = f"lake/a360/conversions/{later}/all.jsonl"
@@ -182,18 +190,18 @@ def test_a_refused_upload_names_the_destination_and_leaves_the_earlier_objects(t
     assert SECRET not in str(caught.value)
     first = f"lake/a360/conversions/dt={FIRST}/all.jsonl"
     assert storage.objects() == before | {first: bytes_of_conversions(task.sandbox.account.flows, FIRST)}
-    storage.go_wrong = None
+    storage.fail = None
     run(task, destination)
     assert storage.objects()[name] == bytes_of_conversions(task.sandbox.account.flows, FIRST + DAY)
 
 
-def test_a_bucket_that_is_not_there_is_named(task, storage):
+def test_a_missing_bucket_is_named(task, storage):
     with pytest.raises(A360DestinationError, match=f"Could not write s3://{storage.connection}@nowhere/a360/"):
         run(task, Destination(f"s3://{storage.connection}@nowhere/a360"))
     assert storage.objects() == {}
 
 
-def test_a_server_that_is_not_there_is_an_error_of_the_destination(task, monkeypatch):
+def test_an_unreachable_server_is_a_destination_error(task, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
     monkeypatch.setenv("AIRFLOW_CONN_NO_STORAGE", connection(url))
@@ -212,22 +220,20 @@ def test_a_large_file_is_uploaded_in_parts(storage, destination, large, in_parts
 
 FAILURES = {
     "a part is refused": ("partNumber=2", REFUSALS["denied"]),
-    "the server dies in a part": ("partNumber=3", REFUSALS["gone"]),
-    "the server dies for good": ("partNumber=2", None),
-    "the last word is refused": ("uploadId", REFUSALS["broken"]),
+    "the connection breaks in a part": ("partNumber=3", REFUSALS["gone"]),
+    "the server stops answering": ("partNumber=2", None),
+    "the completion is refused": ("uploadId", REFUSALS["broken"]),
 }
 
 
 @pytest.mark.parametrize(("at", "failure"), FAILURES.values(), ids=FAILURES)
-def test_an_upload_that_ends_between_its_parts_leaves_the_earlier_object(
-    storage, destination, large, in_parts, at, failure
-):
+def test_a_failed_multipart_upload_leaves_the_earlier_object(storage, destination, large, in_parts, at, failure):
     destination.publish(large, "all.jsonl")
     before = storage.objects()
     large.write_bytes(b"7654321\n" * (PART * 5 // 2 // 8))
     dead = []
 
-    def go_wrong(environ):
+    def fail(environ):
         query = environ["QUERY_STRING"]
         if (at in query and (at != "uploadId" or environ["REQUEST_METHOD"] == "POST")) or dead:
             if failure:
@@ -236,10 +242,10 @@ def test_an_upload_that_ends_between_its_parts_leaves_the_earlier_object(
             return REFUSALS["gone"](environ)
         return None
 
-    storage.go_wrong = go_wrong
+    storage.fail = fail
     with pytest.raises(A360DestinationError, match=f"Could not write s3://{storage.connection}@lake/a360/all.jsonl"):
         destination.publish(large, "all.jsonl")
-    storage.go_wrong = None
+    storage.fail = None
     assert storage.objects() == before
     destination.publish(large, "all.jsonl")
     assert storage.objects() == {"lake/a360/all.jsonl": large.read_bytes()}

@@ -1,4 +1,4 @@
-"""What is in the wheel and in the source archive, and what they say of themselves."""
+"""The contents and the metadata of the wheel and the source archive."""
 
 import ast
 import os
@@ -21,22 +21,23 @@ EXTRAS = {"parquet", "sandbox"}
 
 
 def built(kind, source, folder):
-    """The one file that the build backend makes of a source tree; it asks no network."""
+    """Build a source tree without network access, and return the built file."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", folder]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    result = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
     (archive,) = folder.iterdir()
     return archive
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
+    """Return the wheel."""
     return built("wheel", ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
-    """A folder as an installer leaves it: the wheel is pure Python, so it only has to be unpacked."""
+    """Return a folder with the unpacked wheel, which is what an installer does with pure Python."""
     folder = tmp_path_factory.mktemp("site")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
@@ -45,6 +46,7 @@ def installed(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def distribution(installed):
+    """Return the wheel's metadata."""
     return Distribution.at(installed / INFO)
 
 
@@ -70,7 +72,7 @@ def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
     with tarfile.open(built("sdist", ROOT, folders["sdist"])) as archive:
         archive.extractall(folders["source"], filter="data")
     source = folders["source"] / NAME
-    # Its tests can be run: what they read is in it.
+    # The archive's tests can be run, because the files that they read are in it.
     read = {"README.md", "CHANGELOG.md", "LICENSE", ".ci/run", ".github/workflows/tests.yml", ".pre-commit-config.yaml"}
     assert read | {f"tests/packaging/{Path(__file__).name}"} <= files_of(source)
     again = built("wheel", source, folders["wheel"])
@@ -78,28 +80,28 @@ def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
     assert again.read_bytes() == wheel.read_bytes()
 
 
-def test_it_says_what_it_is_and_where_it_runs(distribution, installed):
-    said = distribution.metadata
-    assert (said["Name"], said["Version"]) == ("airflow-provider-a360", __version__)
-    assert said["License-Expression"] == "Apache-2.0"
-    assert said.get_all("License-File") == ["LICENSE"]
+def test_the_metadata_has_name_licence_and_supported_versions(distribution, installed):
+    metadata = distribution.metadata
+    assert (metadata["Name"], metadata["Version"]) == ("airflow-provider-a360", __version__)
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata.get_all("License-File") == ["LICENSE"]
     licence = (installed / INFO / "licenses" / "LICENSE").read_text()
     assert "Apache License\n" in licence
     assert "END OF TERMS AND CONDITIONS" in licence
-    assert said["Requires-Python"] == ">=3.11"
-    classifiers = said.get_all("Classifier")
+    assert metadata["Requires-Python"] == ">=3.11"
+    classifiers = metadata.get_all("Classifier")
     pythons = {name.rpartition(" ")[2] for name in classifiers if name.startswith("Programming Language :: Python :: ")}
     assert pythons == {"3", "3.11", "3.12", "3.13"}
     assert {"Framework :: Apache Airflow :: Provider", "Typing :: Typed"} <= set(classifiers)
-    # An index refuses a licence that is said twice.
+    # A package index refuses a licence both as an expression and as a classifier.
     assert not [name for name in classifiers if name.startswith("License ::")]
-    assert said["Description-Content-Type"] == "text/markdown"
-    assert said.get_all("Provides-Extra") == sorted(EXTRAS)
-    assert [url.partition(", ")[0] for url in said.get_all("Project-URL")] == ["Documentation"]
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_all("Provides-Extra") == sorted(EXTRAS)
+    assert [url.partition(", ")[0] for url in metadata.get_all("Project-URL")] == ["Documentation"]
 
 
 def imported(folder):
-    """The distributions that the code below a folder imports, type checkers' imports included."""
+    """Return the distributions that the code below a folder imports, including imports for type checkers."""
     names = set()
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -113,14 +115,14 @@ def imported(folder):
 
 
 def required(distribution, extra=""):
-    """The distributions that come with the package, an extra's too."""
+    """Return the distributions that the package requires, with those of an extra."""
     requirements = map(Requirement, distribution.requires)
     return {one.name for one in requirements if one.marker is None or one.marker.evaluate({"extra": extra})}
 
 
-def test_it_requires_what_it_imports_and_nothing_else(distribution, installed):
+def test_the_package_requires_what_it_imports_and_nothing_else(distribution, installed):
     with_extras = set.union(*(required(distribution, extra) for extra in EXTRAS))
-    # The sandbox's fixture runs within pytest, which whoever uses it has. Airflow 3.1 has WTForms, for which it asks.
+    # Users of the sandbox's pytest plugin have pytest, and Airflow 3.1, which needs the form in WTForms, installs it.
     assert imported(installed) - {"pytest", "wtforms"} == with_extras
     assert imported(installed / "airflow_provider_a360" / "api") <= required(distribution)
 
@@ -145,16 +147,16 @@ print(airflow_provider_a360.__file__)
 print(ProvidersManager().providers["airflow-provider-a360"].version)
 print(_example_dags())
 if airflow.__version__.startswith("3.1."):
-    # This version has no commands of providers.
+    # Airflow 3.1 doesn't load commands from providers.
     from airflow_provider_a360.cli import main
     main(["--help"])
 get_parser().parse_args(["a360", "--help"])
 """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stderr
-    file, version, examples, *usage = [line for line in done.stdout.splitlines() if line]
+    assert result.returncode == 0, result.stderr
+    file, version, examples, *usage = [line for line in result.stdout.splitlines() if line]
     assert file == str(installed / "airflow_provider_a360" / "__init__.py")
     assert version == __version__
     assert examples == str(installed / "airflow_provider_a360" / "example_dags")

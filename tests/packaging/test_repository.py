@@ -30,18 +30,19 @@ RUNS = [(place, step["run"]) for place, step in STEPS if "run" in step]
 
 
 def printed_test_command(document):
+    """Return the test command that a document prints."""
     (command,) = re.findall(r"<!-- the tests -->\n```bash\n(.+?)\n```", document, re.DOTALL)
     return command
 
 
 def in_code(document):
-    """The commands in a document's code blocks and the names in its backquotes."""
+    """Return the commands in a document's code blocks and the names in its backquotes."""
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```", document, re.DOTALL | re.MULTILINE)
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", document)])
 
 
 def missing_files(commands):
-    """Files and folders of the repository that commands name and that don't exist."""
+    """Return the files and folders that commands name but that don't exist in the repository."""
     named = re.findall(r"(?<![\w./-])(?:\.ci|tests|example_dags)/[\w./-]*", commands)
     return [name for name in named if not (ROOT / name).exists()]
 
@@ -97,7 +98,7 @@ def test_workflows_run_commands_that_exist(place, command):
 
 def test_every_job_has_a_runner_and_a_time_limit_or_calls_a_workflow():
     for workflow in WORKFLOWS.values():
-        # No job gets more than it says: the default is to read.
+        # Jobs can only read the repository unless they ask for more.
         assert workflow["permissions"] == {"contents": "read"}
         for job in workflow["jobs"].values():
             if "uses" in job:
@@ -133,7 +134,7 @@ def test_the_workflows_matrix_is_what_the_package_supports():
 )
 def test_a_release_needs_a_tag_that_is_the_version(tag, accepted):
     (check,) = [step["run"] for place, step in STEPS if place == "release: build" and "tag" in step.get("name", "")]
-    done = subprocess.run(
+    result = subprocess.run(
         ["bash", "-e", "-c", check],
         env={**os.environ, "GITHUB_REF_NAME": tag},
         cwd=ROOT,
@@ -141,8 +142,8 @@ def test_a_release_needs_a_tag_that_is_the_version(tag, accepted):
         text=True,
         check=False,
     )
-    assert (done.returncode == 0) == accepted, done.stderr
-    assert ("::error::" in done.stdout) != accepted
+    assert (result.returncode == 0) == accepted, result.stderr
+    assert ("::error::" in result.stdout) != accepted
 
 
 def test_only_the_publishing_job_gets_the_index_to_trust_it():

@@ -1,4 +1,4 @@
-"""Profiles of all property tests: the same examples every time, and no deadline on a busy machine."""
+"""Hypothesis profiles: the same examples every time, and no deadline, because the machine may be busy."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,7 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "services",
         settings.get_profile("project"),
         max_examples=cases or 250,
-        # The same cases each time in CI, others each time where more are asked for.
+        # CI runs the same cases each time. With --cases, the cases are new each time.
         derandomize=not cases,
         database=None,
         print_blob=True,

@@ -1,4 +1,4 @@
-"""Values, inputs, days, answers and the pace: what holds for whatever comes."""
+"""Properties of parsed values, arguments, days, responses, masking, the rate limiter and parallel calls."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -27,7 +27,7 @@ ids = st.integers(1, 10**12)
 
 
 def outcome(call, kind):
-    """What a call returns, or the error of that kind that it raises."""
+    """Return the result of a call and None, or None and the error of this kind that it raised."""
     try:
         return call(), None
     except kind as error:
@@ -56,7 +56,7 @@ def test_a_moment_is_utc_null_or_an_error_by_name(value):
 
 
 @given(at=st.datetimes(datetime.fromisoformat("1000-01-01")))
-def test_a_moment_as_the_service_prints_it_is_read_back(at):
+def test_a_moment_in_the_services_format_is_parsed(at):
     at = at.replace(microsecond=0)
     assert values.moment(at.strftime("%Y-%m-%d %H:%M:%S"), "at") == at.replace(tzinfo=UTC)
 
@@ -98,7 +98,7 @@ def test_a_conversion_is_typed_or_refused(raw):
 
 
 @given(numbers=st.lists(ids, min_size=1, max_size=6))
-def test_ids_mean_the_same_however_they_are_written(numbers):
+def test_ids_are_the_same_in_every_notation(numbers):
     unique = list(dict.fromkeys(numbers))
     for form in (numbers, tuple(numbers), map(str, numbers), str(numbers), str(list(map(str, numbers)))):
         assert rendered.identifiers(form) == unique
@@ -114,7 +114,7 @@ def test_ids_are_positive_numbers_all_or_an_error_by_name(value):
 
 
 @given(day=days, hour=st.integers(0, 23), offset=st.integers(-23, 23))
-def test_a_day_is_utcs_however_it_is_written(day, hour, offset):
+def test_a_day_is_in_utc_in_every_notation(day, hour, offset):
     at = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
     local = at.astimezone(timezone(timedelta(hours=offset)))
     forms = [day, at, local, at.replace(tzinfo=None), str(day), at.isoformat(), local.isoformat(), f" {local} "]
@@ -144,7 +144,7 @@ def test_a_wider_span_has_a_day_more_on_both_sides(first, length):
 
 
 @given(first=st.none() | days, last=st.none() | days)
-def test_the_filter_has_the_pages_form(first, last):
+def test_the_filter_has_the_api_pages_format(first, last):
     form = json.loads(date_filter(first, last))
     assert (form["type"], form["expression"]) == ("group", "and")
     found = [(name, one["name"], one["expression"], one["value"]) for name, one in form["fields"].items()]
@@ -173,7 +173,7 @@ def test_an_answer_is_data_or_an_error_that_says_what_to_do(status, body, wait):
     fields=st.dictionaries(st.sampled_from(["result", "error_code", "message", "data"]), anything),
     code=st.sampled_from([None, 400, 403, 404, 500, 2020202020, 3030303030, "2020202020"]),
 )
-def test_a_200_with_an_error_code_is_never_taken_for_data(fields, code):
+def test_a_200_with_an_error_code_is_an_error(fields, code):
     body = {**fields, "error_code": code} if code else fields
     wrong = bool(code) or fields.get("result") is False
     if not wrong:
@@ -187,7 +187,7 @@ def test_a_200_with_an_error_code_is_never_taken_for_data(fields, code):
     before=st.sampled_from(["", "of ", "<", '"', "email:", "(", "'"]),
     after=st.sampled_from(["", " is taken", ">", '"', ".", ", sorry", ")"]),
 )
-def test_no_address_comes_through(local, before, after):
+def test_every_address_is_masked(local, before, after):
     shown = scrub(f"{before}{local}@example.com{after}")
     assert "example.com" not in shown
     assert f"{local}@" not in shown
@@ -198,7 +198,7 @@ def test_no_address_comes_through(local, before, after):
     separator=st.sampled_from(["", " ", "-", ".", ") ", " ("]),
     before=st.sampled_from(["", "+", "phone ", "phone:", "("]),
 )
-def test_no_phone_number_comes_through(parts, separator, before):
+def test_every_phone_number_is_masked(parts, separator, before):
     shown = scrub(f"{before}{separator.join(parts)} is taken")
     assert sum(letter.isdigit() for letter in shown) == 0
 
@@ -214,23 +214,23 @@ def test_no_second_holds_more_requests_than_the_rate(rate, steps):
         nonlocal now
         now += seconds
 
-    pace = RateLimiter(rate, clock=lambda: now)
+    limiter = RateLimiter(rate, clock=lambda: now)
     sent = []
     for step in steps:
         now += step
-        pace.wait(sleep)
+        limiter.wait(sleep)
         sent.append(now)
     assert all(sum(1 for other in sent if at <= other < at + 1) <= max(1, rate) for at in sent)
 
 
 @given(items=st.lists(st.integers(), max_size=30), at_once=st.integers(1, 4))
-def test_calls_side_by_side_come_back_in_order(items, at_once):
+def test_parallel_calls_return_in_order(items, at_once):
     assert list(in_order(lambda item: item * 2, items, at_once)) == [item * 2 for item in items]
 
 
 @given(fails=st.integers(0, 19), at_once=st.integers(1, 4))
-def test_the_first_call_that_fails_ends_the_rest(fails, at_once):
-    called, came = [], []
+def test_the_first_failed_call_stops_the_rest(fails, at_once):
+    called, finished = [], []
 
     def call(item):
         called.append(item)
@@ -239,18 +239,19 @@ def test_the_first_call_that_fails_ends_the_rest(fails, at_once):
         return item
 
     with pytest.raises(ZeroDivisionError):
-        came.extend(iter_into(came, in_order(call, range(500), at_once)))
-    assert came == list(range(fails))
+        finished.extend(append_each(finished, in_order(call, range(500), at_once)))
+    assert finished == list(range(fails))
     assert len(called) <= fails + 2 * at_once + 1
 
 
-def iter_into(came, results):
+def append_each(finished, results):
+    """Append the results one by one, so that those before an error are kept."""
     for result in results:
-        came.append(result)
+        finished.append(result)
     return ()
 
 
-def test_calls_run_ahead_of_their_reader_so_far_and_no_further():
+def test_calls_run_only_so_far_ahead_of_the_reader():
     started = []
     results = in_order(lambda item: started.append(item) or item, range(1_000), 3)
     assert next(results) == 0

@@ -1,4 +1,4 @@
-"""Runs of any schedule tile the UTC days: no gap, no overlap, in whatever zone and at whatever hour."""
+"""The runs of any schedule export each UTC day once, without gap or overlap, in any time zone and at any hour."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,7 +19,7 @@ MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2027, 12, 31), timezones=Z
 
 
 def exported(start, end, lookback=None):
-    """The days of a run with that interval; none where it crosses no midnight."""
+    """Return the days that a run with this interval exports; none if it crosses no midnight."""
     try:
         return list(run_days({"data_interval_start": start, "data_interval_end": end}, lookback_days=lookback))
     except NoWholeDay:
@@ -31,33 +31,35 @@ def utc_day(at):
 
 
 def whole_days(first, last):
+    """Return the days from the first to the one before the last."""
     return [first + n * DAY for n in range((last - first).days)]
 
 
-def tiled(bounds):
+def exported_between(bounds):
+    """Return the days that runs between consecutive bounds export."""
     assert len(bounds) > 1
     return [day for start, end in pairwise(bounds) for day in exported(start, end)]
 
 
 @given(st.lists(MOMENTS, min_size=2, max_size=40, unique_by=lambda at: at.astimezone(UTC)))
-def test_neighbouring_intervals_of_any_length_meet(moments):
+def test_neighbouring_intervals_of_any_length_export_each_day_once(moments):
     bounds = sorted(moments, key=lambda at: at.astimezone(UTC))
-    assert tiled(bounds) == whole_days(utc_day(bounds[0]), utc_day(bounds[-1]))
+    assert exported_between(bounds) == whole_days(utc_day(bounds[0]), utc_day(bounds[-1]))
 
 
 @given(MOMENTS, st.timedeltas(timedelta(seconds=1), timedelta(days=40)), st.integers(1, 60))
 def test_a_schedule_by_period_exports_each_day_once(start, period, runs):
     begin = start.astimezone(UTC)
     bounds = [(begin + n * period).astimezone(start.tzinfo) for n in range(runs + 1)]
-    assert tiled(bounds) == whole_days(utc_day(bounds[0]), utc_day(bounds[-1]))
+    assert exported_between(bounds) == whole_days(utc_day(bounds[0]), utc_day(bounds[-1]))
 
 
 @given(st.dates(date(2024, 1, 1), date(2027, 12, 31)), st.times(), ZONES, st.integers(1, 60))
-def test_a_daily_run_by_the_clock_on_the_wall_exports_each_day_once_over_summer_time(first, hour, zone, runs):
+def test_a_daily_run_at_a_local_time_exports_each_day_once_across_dst_changes(first, hour, zone, runs):
     bounds = [datetime.combine(first + n * DAY, hour, zone) for n in range(runs + 1)]
     bounds = sorted({at.astimezone(UTC) for at in bounds})
     if len(bounds) > 1:
-        assert tiled(bounds) == whole_days(bounds[0].date(), bounds[-1].date())
+        assert exported_between(bounds) == whole_days(bounds[0].date(), bounds[-1].date())
 
 
 @given(st.dates(date(2024, 1, 1), date(2027, 12, 31)), st.integers(0, 59), ZONES, st.integers(24, 100))
@@ -84,7 +86,7 @@ def test_no_run_exports_a_day_that_is_not_over_at_its_intervals_end(start, lengt
 
 
 @given(MOMENTS, st.timedeltas(timedelta(days=1), timedelta(days=40)), st.integers(1, 400))
-def test_a_lookback_has_its_length_and_ends_on_the_runs_last_day(start, period, lookback):
+def test_a_lookback_has_the_given_length_and_ends_on_the_runs_last_day(start, period, lookback):
     end = (start.astimezone(UTC) + period).astimezone(start.tzinfo)
     own, window = exported(start, end), exported(start, end, lookback)
     assert window[-1] == own[-1]
@@ -102,12 +104,12 @@ def test_a_lookback_without_an_interval_ends_on_the_day_before_the_run(moment, l
 
 
 @given(MOMENTS)
-def test_a_partition_is_its_own_utc_day(moment):
+def test_a_partition_exports_its_own_utc_day(moment):
     assert list(run_days({"partition_date": moment})) == [utc_day(moment)]
 
 
 @given(st.dates(date(2024, 1, 1), date(2027, 12, 31)), st.integers(0, 100))
-def test_given_days_are_those_days_however_they_are_written(first, more):
+def test_given_days_are_exported_in_every_notation(first, more):
     last = first + more * DAY
     for write in (
         str,

@@ -1,5 +1,7 @@
-"""Services that differ from their page in many points at once, compared with the account itself: each row once, or an
-error, or a note that says what may be missing; never silently short, never a row twice.
+"""Services that behave unexpectedly in several ways at once, compared with the account itself.
+
+Each row must be exported once, or the export must raise an error or note what may be missing. No row may be missing
+silently, and none may be exported twice.
 """
 
 import json
@@ -47,11 +49,11 @@ TYPES = ("maintrigger", "email", "push", "sms", "messenger", "filter", "trigger"
 
 
 def usually(value, *others):
-    """Mostly that value, so that not all knobs are turned at once."""
+    """Return a strategy that mostly draws this value, so that few options differ at once."""
     return st.sampled_from([value] * max(2, len(others)) + list(others))
 
 
-TURNS = [
+DIFFERENCES = [
     *({name: value} for name, values in {
         "page_cap": [1, 2, 5],
         "drop_rows": [0.2, 0.2, 0.6],
@@ -78,7 +80,7 @@ TURNS = [
         (2, 1, 0), (3, 2, 1), (3, 0, 1), (5, 1, 2),
     ]),
 ]  # fmt: skip
-"""Ways in which a service may differ from its page. The likelier an export is to stumble over one, the more often."""
+"""Ways in which a service may differ from the API page; those that are harder for an export are listed more often."""
 journeys = st.fixed_dictionaries(
     {
         "count": st.sampled_from([90, 90, 40, 40, 12, 3, 1, 0]),
@@ -90,7 +92,7 @@ journeys = st.fixed_dictionaries(
 
 
 class GrowingFlow(Flow):
-    """A flow that remembers each conversion that it ever had."""
+    """A flow that keeps every conversion that it ever had in `ever`."""
 
     def __init__(self, flow):
         super().__init__(flow.id, flow.name, flow.status, flow.created, flow.changed, flow.elements, flow.conversions)
@@ -102,7 +104,7 @@ class GrowingFlow(Flow):
 
 
 def account_of(flows):
-    """Flows with journeys; a flow's id is followed by those of its elements."""
+    """Return an account of flows with conversions; the ids of a flow's elements follow its own."""
     made = []
     for number, journey in enumerate(flows):
         until = NOW - timedelta(minutes=7) - number * timedelta(hours=5)
@@ -111,40 +113,40 @@ def account_of(flows):
 
 
 def elements_account(seed, flows):
-    """Flows of elements of any type, some of them deleted, each passed by a few contacts."""
-    dice = Random(seed)
+    """Return an account of flows with elements of any type, some deleted, each with a few events."""
+    rng = Random(seed)
 
     def element(number):
-        created = NOW - dice.choice([2, 30, 300]) * DAY
-        one = Element(number, dice.choice(TYPES), created, f"Element {number}", deleted=dice.random() < 0.2)
-        for event_id in range(dice.randrange(5)):
-            passed = NOW.replace(hour=0) - timedelta(seconds=dice.randrange(3 * 86_400))
-            marks = {name: passed + timedelta(hours=dice.randrange(30)) for name in counters_of(one)[1:]}
-            one.add(Event(event_id, Contact(None, None, ""), passed, marks if dice.random() < 0.5 else {}))
+        created = NOW - rng.choice([2, 30, 300]) * DAY
+        one = Element(number, rng.choice(TYPES), created, f"Element {number}", deleted=rng.random() < 0.2)
+        for event_id in range(rng.randrange(5)):
+            passed = NOW.replace(hour=0) - timedelta(seconds=rng.randrange(3 * 86_400))
+            marks = {name: passed + timedelta(hours=rng.randrange(30)) for name in counters_of(one)[1:]}
+            one.add(Event(event_id, Contact(None, None, ""), passed, marks if rng.random() < 0.5 else {}))
         return one
 
     made = []
     for number in range(100, 100 + 10 * flows, 10):
-        elements = [element(number + place) for place in range(1, 1 + dice.randrange(5))]
+        elements = [element(number + place) for place in range(1, 1 + rng.randrange(5))]
         made.append(Flow(number, f"Flow {number}", 1, NOW - 400 * DAY, NOW - 400 * DAY, elements))
     return Account(made)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _no_waiting():
-    """Tries follow each other without a wait."""
+    """Retry without waiting."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transport, "_BACKOFF", wait_none())
         yield
 
 
 @contextmanager
-def exported(account, knobs, dataset, flow_ids, days, **how):
-    """A manifest and its rows, day by day, or the error; and the sandbox's requests."""
+def exported(account, knobs, dataset, flow_ids, days, **kwargs):
+    """Run an export and yield its manifest, its rows by day, and the error if it failed."""
     sandbox = Sandbox(account, options=SandboxOptions(**{**knobs, "requests_per_second": 0}), clock=lambda: NOW)
     with sandbox, tempfile.TemporaryDirectory() as folder:
         known = {"client_id": sandbox.client_id, "secret": sandbox.client_secret, "base_url": sandbox.url}
-        client = A360Client(Settings(**known, requests_per_second=1000, **how), deadline=60)
+        client = A360Client(Settings(**known, requests_per_second=1000, **kwargs), deadline=60)
         try:
             manifest = Job(dataset, flow_ids, days, Destination(folder), "jsonl").run(client)
         except A360Error as error:
@@ -158,41 +160,44 @@ def exported(account, knobs, dataset, flow_ids, days, **how):
 
 
 def key(row):
+    """Return a row as text that can be compared."""
     return json.dumps(row, sort_keys=True)
 
 
-def can_be_told(knobs):
-    """Whether anything shows that rows are missing. A total that is too low, and says as many as have come, doesn't.
-    Nor does a total of 0 on an empty first page: it counts the page, and all of the page's rows are dropped.
+def is_detectable(knobs):
+    """Return whether a client can detect that rows are missing.
+
+    It can't if the total is too low and equals the number of rows read. Nor can it if the total counts the page, and
+    all rows of the first page are dropped, so that the total is 0.
     """
     cut_short = any(knobs[name] for name in ("served_rows", "most_offset", "drop_rows", "page_cap"))
     return not (knobs["total"] == "low" and cut_short) and not (knobs["total"] == "page" and knobs["drop_rows"])
 
 
 def conversions_of(account, day, kind, knobs, before):
-    """The rows of a day's file, each with its flow: those that must be there, and those that may, as they once were."""
-    must, may = {}, {}
+    """Return the rows that a day's file must have and those that it may have, each with its flow."""
+    required, allowed = {}, {}
     for flow in account.flows:
-        stood = before & {id(row) for row in flow.conversions}
+        unchanged = before & {id(row) for row in flow.conversions}
         for row in flow.ever:
             if row.conversion_date.date() == day and kind in ("all", row.conversion_type):
                 printed = flow.printed_id(row, by_kind=knobs["ids_by_kind"])
                 text = key(conversion_row(flow, row) | {"conversion_id": printed})
-                may[text] = flow.id
-                if id(row) in stood and is_visible(row, knobs["drop_rows"]):
-                    must[text] = flow.id
-    return must, may
+                allowed[text] = flow.id
+                if id(row) in unchanged and is_visible(row, knobs["drop_rows"]):
+                    required[text] = flow.id
+    return required, allowed
 
 
 def is_readable(knobs):
-    """Whether nothing keeps rows back or moves them."""
+    """Return whether the service serves all rows and doesn't change them."""
     return not (knobs["served_rows"] or knobs["most_offset"] or knobs["grow_every"])
 
 
-def is_no_surprise(error, knobs):
-    """Whether the service gives cause for the error."""
+def is_explained(error, knobs):
+    """Return whether the options explain the error."""
     if isinstance(error, A360FormatError):
-        # A total above 0 and a first page without rows: all of them dropped, or there are none.
+        # The total is above 0 but the first page is empty: all of its rows are dropped, or there are no rows.
         return knobs["drop_rows"] or knobs["total"] == "high"
     if isinstance(error, A360UndecodableError):
         return knobs["share_html_404"]
@@ -200,7 +205,7 @@ def is_no_surprise(error, knobs):
 
 
 @given(
-    turned=st.lists(st.sampled_from(TURNS), max_size=5),
+    differences=st.lists(st.sampled_from(DIFFERENCES), max_size=5),
     flows=st.lists(journeys, min_size=1, max_size=2),
     kind=st.sampled_from(["all", "all", "goal", "maintrigger"]),
     one_by_one=st.booleans(),
@@ -211,40 +216,42 @@ def is_no_surprise(error, knobs):
 )
 @settings(settings.get_profile("services"))
 def test_each_conversion_once_or_an_error_or_a_note(
-    turned, flows, kind, one_by_one, last, days, page_size, max_in_flight
+    differences, flows, kind, one_by_one, last, days, page_size, max_in_flight
 ):
     knobs = {knob.name: knob.default for knob in fields(SandboxOptions)}
-    for turn in turned:
-        knobs |= turn
-    assume(can_be_told(knobs))
+    for difference in differences:
+        knobs |= difference
+    assume(is_detectable(knobs))
     account = account_of(flows)
     before = {id(row) for flow in account.flows for row in flow.conversions}
     last_day = NOW.date() - last * DAY
     span = Days(last_day - (days - 1) * DAY, last_day)
     ids = [flow.id for flow in account.flows] if one_by_one else "all"
-    how = {"page_size": page_size, "max_in_flight": max_in_flight}
-    with exported(account, knobs, Conversions(kind), ids, span, **how) as (manifest, rows, error):
+    kwargs = {"page_size": page_size, "max_in_flight": max_in_flight}
+    with exported(account, knobs, Conversions(kind), ids, span, **kwargs) as (manifest, rows, error):
         if error:
             event(f"raised {type(error).__name__}")
-            assert is_no_surprise(error, knobs), "a needless error"
+            assert is_explained(error, knobs), "an unnecessary error"
             return
         notes = " ".join(manifest["notes"])
         by_start = "start_date" in (knobs["filter_by"], knobs["filter_goals_by"])
         event("noted" if notes else "without a note")
         for day, found in rows.items():
-            must, may = conversions_of(account, day, kind, knobs, before)
+            required, allowed = conversions_of(account, day, kind, knobs, before)
             counted = Counter(map(key, found))
-            assert max(counted.values(), default=1) == 1, "a row is there twice"
-            assert counted.keys() <= may.keys(), "a row is there that never was"
-            short = {flow for text, flow in must.items() if text not in counted}
+            assert max(counted.values(), default=1) == 1, "a row was exported twice"
+            assert counted.keys() <= allowed.keys(), "a row was exported that never existed"
+            short = {flow for text, flow in required.items() if text not in counted}
             if short and by_start and HIDDEN.search(notes):
                 event("hidden by the filter")
             elif short:
                 event("cut short")
-                assert short <= set(map(int, CUT_SHORT.findall(notes))), f"flows {short} are silently short"
-                # A page of which all rows are dropped ends a list without a total.
+                assert short <= set(map(int, CUT_SHORT.findall(notes))), (
+                    f"rows of the flows {short} are missing without a note"
+                )
+                # Without a total, a page whose rows are all dropped ends the list.
                 ended = knobs["drop_rows"] and knobs["total"] == "missing"
-                assert ended or not is_readable(knobs), f"flows {short} are needlessly short"
+                assert ended or not is_readable(knobs), f"rows of the flows {short} are missing for no reason"
 
 
 @given(
@@ -282,26 +289,31 @@ def test_each_element_once_or_an_error_or_a_note(seed, knobs, flows, one_by_one,
         if error:
             event(f"raised {type(error).__name__}")
             assert isinstance(error, A360UndecodableError)
-            assert knobs["share_html_404"], "a needless error"
+            assert knobs["share_html_404"], "an unnecessary error"
             return
         event("noted" if manifest["notes"] else "exact")
-        gone = {one["flow_id"] for one in manifest["skipped"]}
-        assert gone == {flow.id for flow in account.flows[max(0, flows - knobs["flows_without_details"]) :]}
+        skipped = {one["flow_id"] for one in manifest["skipped"]}
+        assert skipped == {flow.id for flow in account.flows[max(0, flows - knobs["flows_without_details"]) :]}
         notes = " ".join(manifest["notes"])
-        untold = re.findall(r"\d+", notes) if "deleted elements" in notes else []
-        there = [flow for flow in account.flows if flow.id not in gone]
+        may_lack_deleted = re.findall(r"\d+", notes) if "deleted elements" in notes else []
+        there = [flow for flow in account.flows if flow.id not in skipped]
         for day, found in rows.items():
-            lived = [as_it_was(flow, day, with_deleted=include_deleted) for flow in there]
+            existing = [flow_on_day(flow, day, with_deleted=include_deleted) for flow in there]
             assert statistics_are_right(
-                found, lived, day, silent=knobs["empty_statistics"] != "zeros", untold=[*map(int, untold)]
+                found,
+                existing,
+                day,
+                null_without_data=knobs["empty_statistics"] != "zeros",
+                may_lack_deleted=[*map(int, may_lack_deleted)],
             )
-            shown = {element.id: element for flow in lived for element in flow.elements}
+            shown = {element.id: element for flow in existing for element in flow.elements}
             assert all(row["deleted_element"] is shown[row["element_id"]].deleted for row in found)
 
 
-def as_it_was(flow, day, *, with_deleted):
-    """The flow without elements that were made later: the service prints the dates of those in it three hours late, and
-    none of deleted ones.
+def flow_on_day(flow, day, *, with_deleted):
+    """Return the flow without the elements that were created after a day.
+
+    The service lists creation dates three hours late, and none for deleted elements.
     """
     elements = [
         one

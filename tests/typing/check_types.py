@@ -1,4 +1,4 @@
-"""What a type checker and an editor show for the hook and the operators. mypy checks this file; nothing runs it."""
+"""The types that a type checker and an editor show for the hook and the operators. Only mypy reads this file."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""What stands in where an older Airflow lacks something."""
+"""The replacements for what older versions of Airflow lack."""
 
 import importlib
 import logging
@@ -21,14 +21,14 @@ def test_every_example_imports(path):
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-@pytest.mark.parametrize(("try_number", "told"), [(1, 0), (2, 1)])
-def test_a_later_try_is_told_that_airflow_keeps_nothing(caplog, try_number, told):
+@pytest.mark.parametrize(("try_number", "messages"), [(1, 0), (2, 1)])
+def test_a_retry_without_a_task_state_store_logs_that_it_starts_over(caplog, try_number, messages):
     with caplog.at_level(logging.INFO):
         assert airflow_compat.task_state_store({"ti": SimpleNamespace(try_number=try_number)}) is None
-    assert len([line for line in caplog.messages if "Airflow 3.3 or later" in line]) == told
+    assert len([line for line in caplog.messages if "Airflow 3.3 or later" in line]) == messages
 
 
-def test_where_airflow_has_a_store_it_is_that(caplog):
+def test_airflows_task_state_store_is_used_if_there_is_one(caplog):
     store = {}
     with caplog.at_level(logging.INFO):
         context = {"task_state_store": store, "ti": SimpleNamespace(try_number=2)}
@@ -37,13 +37,15 @@ def test_where_airflow_has_a_store_it_is_that(caplog):
 
 
 class Field:
+    """A field of a form."""
+
     def __init__(self, label, validators, description):
         self.label, self.description = label, description
 
 
 @pytest.fixture
 def wtforms(monkeypatch):
-    """As much of WTForms as Airflow 3.1 puts in its place."""
+    """Replace WTForms with the stand-in that Airflow 3.1 has for it."""
     module = ModuleType("wtforms")
     for name in ("IntegerField", "PasswordField", "StringField"):
         setattr(module, name, type(name, (Field,), {}))
@@ -54,11 +56,11 @@ def wtforms(monkeypatch):
 
 
 def test_the_hooks_form_has_the_fields_of_the_provider_info(wtforms):
-    (told,) = get_provider_info()["connection-types"]
+    (connection_type,) = get_provider_info()["connection-types"]
     assert {"get_connection_form_widgets", "get_ui_field_behaviour"} <= vars(A360Hook).keys()
     widgets = A360Hook.get_connection_form_widgets()
     assert {name: field.label for name, field in widgets.items()} == {
-        name: field["label"] for name, field in told["conn-fields"].items()
+        name: field["label"] for name, field in connection_type["conn-fields"].items()
     }
     kinds = {name: type(field).__name__ for name, field in widgets.items()}
     assert (kinds["page_size"], kinds["requests_per_second"], kinds["personal_data_secret"]) == (

@@ -1,4 +1,4 @@
-"""The commands that send requests to an account, and the connection page's button, which prints the same as `check`."""
+"""The commands that send requests, and the test button of the connection page, which shows the output of `check`."""
 
 import json
 import socket
@@ -33,17 +33,19 @@ SECRETS = (Sandbox.client_secret, Sandbox.api_key, "wrong-of-ours", "hush-hush")
 
 
 @pytest.fixture(autouse=True)
-def _of_its_own(monkeypatch):
+def _isolated(monkeypatch):
+    """Forget the clients of other tests, retry fast, and give up early."""
     monkeypatch.setattr(account, "_shared_objects", {})
     monkeypatch.setattr(transport, "_BACKOFF", wait_fixed(0.01))
     monkeypatch.setattr(a360, "INTERACTIVE_DEADLINE", 0.05)
     monkeypatch.setattr(cli_account, "INTERACTIVE_DEADLINE", 0.05)
-    # The commands set it for their process.
+    # The commands set this variable, so restore it after the test.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
 
 
 @pytest.fixture
 def sandbox():
+    """Return a sandbox without a rate limit and with a fixed clock; tests may change its account."""
     account = Account.generate(now=NOW, first_day=NOW.date())
     with Sandbox(account, options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
@@ -51,21 +53,21 @@ def sandbox():
 
 @pytest.fixture
 def connect(monkeypatch, sandbox):
-    """Defines the connection to the sandbox, but for what is changed."""
+    """Return a function that defines the connection to the sandbox with changed fields."""
 
-    def defined(conn_id="a360_default", **changed):
+    def define(conn_id="a360_default", **changed):
         fields = {"conn_type": "a360", "login": sandbox.client_id, "password": sandbox.client_secret}
         text = json.dumps({**fields, "host": sandbox.url, **changed})
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
 
-    return defined
+    return define
 
 
 @pytest.fixture
 def run(capsys):
-    """What a command prints, and how it ends: None, or the message with which it exits."""
+    """Return a function that runs a command; it returns the output and the exit message or None."""
 
-    def ran(*arguments):
+    def run_command(*arguments):
         ended = None
         try:
             main([str(argument) for argument in arguments])
@@ -75,26 +77,27 @@ def run(capsys):
         assert not any(secret in f"{printed}{ended}" for secret in SECRETS)
         return printed, ended
 
-    return ran
+    return run_command
 
 
 @pytest.fixture
 def closed_port():
+    """Return a port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 @pytest.fixture
 def tls_port(tmp_path):
-    """A server with a certificate that nobody has signed but itself."""
+    """Return the port of a server with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-    made = made.not_valid_after(datetime.now(UTC) + timedelta(hours=1)).sign(key, hashes.SHA256())
+    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    certificate = certificate.serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+    certificate = certificate.not_valid_after(datetime.now(UTC) + timedelta(hours=1)).sign(key, hashes.SHA256())
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (tmp_path / "host.pem").write_bytes(made.public_bytes(pem) + secret)
+    (tmp_path / "host.pem").write_bytes(certificate.public_bytes(pem) + secret)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "host.pem")
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
@@ -107,27 +110,29 @@ def tls_port(tmp_path):
 
 @pytest.fixture
 def no_name_server(monkeypatch):
+    """Let every DNS lookup fail."""
+
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
 
-def both(run, before=lambda: None):
-    """What `check` and the button say, which is the same."""
+def check_both(run, before=lambda: None):
+    """Check that `check` and the button give the same message; return whether they succeeded, and the message."""
     before()
-    worked, said = A360Hook().test_connection()
+    ok, message = A360Hook().test_connection()
     before()
-    assert run("check") == ((f"{said}\n", None) if worked else ("", said))
-    assert not any(secret in said for secret in SECRETS)
-    return worked, said
+    assert run("check") == ((f"{message}\n", None) if ok else ("", message))
+    assert not any(secret in message for secret in SECRETS)
+    return ok, message
 
 
-def test_an_account_that_answers_says_how_many_flows_it_has(run, connect, sandbox):
+def test_check_prints_the_number_of_flows(run, connect, sandbox):
     connect()
-    assert both(run) == (True, f"Connected. The account has {len(sandbox.account.flows)} flows.")
+    assert check_both(run) == (True, f"Connected. The account has {len(sandbox.account.flows)} flows.")
     sandbox.account.flows.clear()
-    assert both(run) == (True, "Connected. The account has 0 flows.")
+    assert check_both(run) == (True, "Connected. The account has 0 flows.")
 
 
 @pytest.mark.parametrize(
@@ -144,11 +149,11 @@ def test_an_account_that_answers_says_how_many_flows_it_has(run, connect, sandbo
         ({"extra": {"page_size": 0, "personal_data_secret": "hush-hush"}}, ["page_size is 0"]),
     ],
 )
-def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
+def test_the_error_for_a_wrong_connection_names_the_reason(run, connect, changed, named):
     connect(**changed)
-    worked, said = both(run)
-    assert not worked
-    assert all(words in said for words in named), said
+    ok, message = check_both(run)
+    assert not ok
+    assert all(words in message for words in named), message
 
 
 @pytest.mark.parametrize(
@@ -160,54 +165,56 @@ def test_a_wrong_connection_is_said_to_be_wrong(run, connect, changed, named):
         ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),
     ],
 )
-def test_what_the_service_refuses_is_said_with_its_reason(run, connect, sandbox, answer, named):
+def test_the_error_for_a_refusal_has_the_services_reason(run, connect, sandbox, answer, named):
     connect()
-    worked, said = both(run, lambda: sandbox.answer_next(LIST_PATH, **answer))
-    assert not worked
-    assert all(words in said for words in named), said
+    ok, message = check_both(run, lambda: sandbox.answer_next(LIST_PATH, **answer))
+    assert not ok
+    assert all(words in message for words in named), message
 
 
 @pytest.mark.parametrize("style", ["429", "2020202020-400"])
-def test_a_limit_used_up_by_others_is_said_to_be(run, connect, sandbox, style):
+def test_the_error_for_an_exhausted_rate_limit_says_so(run, connect, sandbox, style):
     connect()
     sandbox.options.share_429, sandbox.options.rate_limit_style = 1.0, style
-    worked, said = both(run)
-    assert not worked
-    assert "429" in said
-    assert "rate limit is exhausted" in said
+    ok, message = check_both(run)
+    assert not ok
+    assert "429" in message
+    assert "rate limit is exhausted" in message
     assert len([seen for seen in sandbox.requests if seen.path == TOKEN_PATH]) > 2
-    assert "run the task" not in said
+    assert "run the task" not in message
 
 
-def test_a_service_that_is_broken_is_not_called_limited(run, connect, sandbox):
+def test_the_error_for_a_broken_service_does_not_mention_the_limit(run, connect, sandbox):
     connect()
     sandbox.options.share_5xx = 1.0
-    worked, said = both(run)
-    assert not worked
-    assert "502" in said
-    assert "limit" not in said
+    ok, message = check_both(run)
+    assert not ok
+    assert "502" in message
+    assert "limit" not in message
 
 
-def test_nothing_listening_is_said_to_be_that(run, connect, closed_port):
+def test_the_error_for_a_refused_network_connection_names_the_url(run, connect, closed_port):
     connect(host=f"http://127.0.0.1:{closed_port}")
-    worked, said = both(run)
-    assert not worked
-    assert f"no response from http://127.0.0.1:{closed_port} (connection refused); check the connection's host" in said
+    ok, message = check_both(run)
+    assert not ok
+    assert (
+        f"no response from http://127.0.0.1:{closed_port} (connection refused); check the connection's host" in message
+    )
 
 
-def test_an_unknown_host_is_said_to_be_unknown(run, connect, no_name_server):
+def test_the_error_for_an_unknown_host_says_so(run, connect, no_name_server):
     connect(host="https://nowhere.example.com")
-    worked, said = both(run)
-    assert not worked
-    assert "no response from https://nowhere.example.com (host name could not be resolved)" in said
+    ok, message = check_both(run)
+    assert not ok
+    assert "no response from https://nowhere.example.com (host name could not be resolved)" in message
 
 
-def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):
+def test_the_error_for_a_self_signed_certificate_names_the_remedy(run, connect, tls_port):
     connect(host=f"https://127.0.0.1:{tls_port}")
-    worked, said = both(run)
-    assert not worked
-    assert "certificate" in said
-    assert "REQUESTS_CA_BUNDLE" in said
+    ok, message = check_both(run)
+    assert not ok
+    assert "certificate" in message
+    assert "REQUESTS_CA_BUNDLE" in message
 
 
 @pytest.mark.parametrize(
@@ -215,13 +222,13 @@ def test_a_certificate_that_nobody_signed_is_named(run, connect, tls_port):
     [("check", "nowhere"), ("flows", "--conn-id", "nowhere"), ("elements", 1, "--conn-id", "nowhere")],
     ids=lambda command: command[0],
 )
-def test_a_connection_that_is_not_defined_is_named_once(run, command):
-    said = A360Hook("nowhere").test_connection()[1]
-    assert run(*command) == ("", said)
-    assert said.startswith("The connection 'nowhere' doesn't exist: create one of type a360")
+def test_the_error_for_an_undefined_connection_is_the_same_for_all_commands(run, command):
+    message = A360Hook("nowhere").test_connection()[1]
+    assert run(*command) == ("", message)
+    assert message.startswith("The connection 'nowhere' doesn't exist: create one of type a360")
 
 
-def test_check_asks_the_connection_that_it_is_told(run, connect):
+def test_check_uses_the_given_connection(run, connect):
     connect(password="wrong-of-ours")
     connect("other")
     assert run("check", "other")[1] is None
@@ -279,17 +286,17 @@ def test_elements_are_those_of_the_flow_without_deleted_ones(run, connect, sandb
     ],
     ids=str,
 )
-def test_a_secret_typed_into_the_wrong_field_is_not_shown(run, connect, no_name_server, caplog, typed):
+def test_a_secret_entered_in_the_wrong_field_is_not_shown(run, connect, no_name_server, caplog, typed):
     connect(**typed)
-    worked, said = both(run)
-    assert not worked
+    ok, message = check_both(run)
+    assert not ok
     for command in (("flows",), ("elements", example.MAIN_FLOW)):
         assert run(*command)[1]
-    assert "hush" not in said + caplog.text
+    assert "hush" not in message + caplog.text
 
 
 @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
-def test_no_name_of_the_service_steers_the_terminal(run, connect, sandbox, output):
+def test_control_characters_in_names_are_not_printed(run, connect, sandbox, output):
     name = "red\x1b[31m\x07 gpj\u202e.exe\u2066\u200f\u061c two\nlines\x9b2J"
     for flow in sandbox.account.flows:
         flow.name = name
@@ -305,7 +312,7 @@ def test_no_name_of_the_service_steers_the_terminal(run, connect, sandbox, outpu
 
 
 @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
-def test_no_name_is_taken_for_the_consoles_markup(run, connect, sandbox, output):
+def test_markup_in_names_is_printed_literally(run, connect, sandbox, output):
     names = ["[/b] Dear [name], 100% :smile:", "Ünïcode, " + "long " * 60 + "end"]
     for flow, name in zip(sandbox.account.flows, names, strict=False):
         flow.name = name
@@ -319,14 +326,14 @@ def test_no_name_is_taken_for_the_consoles_markup(run, connect, sandbox, output)
         assert "Ünïcode" in printed
 
 
-def test_no_flow_at_all_is_an_empty_list(run, connect, sandbox):
+def test_an_account_without_flows_prints_an_empty_list(run, connect, sandbox):
     connect()
     sandbox.account.flows.clear()
     assert json.loads(run("flows", "--output", "json")[0]) == []
     assert run("flows") == ("No data found\n", None)
 
 
-def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
+def test_the_error_for_an_unknown_flow_names_the_remedy(run, connect):
     connect()
     printed, ended = run("elements", 5)
     assert printed == ""
@@ -334,7 +341,7 @@ def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (("elements", "9" * 5000), "flow_id is '999"),
         (("elements", "x"), "flow_id is 'x'; it must be an id"),
@@ -343,15 +350,15 @@ def test_a_flow_that_does_not_exist_ends_with_its_remedy(run, connect):
         (("sandbox", "--port", "70000"), "Port 70000 can't be used (a port is a number from 0 to 65535)"),
     ],
 )
-def test_numbers_that_can_not_be_end_a_command_with_a_line(command, said, capsys):
+def test_an_invalid_number_ends_a_command_with_one_line(command, message, capsys):
     with pytest.raises(SystemExit) as ended:
         main([str(part) for part in command])
-    told = f"{ended.value.code}{capsys.readouterr().err}"
-    assert said in told
-    assert len(told) < 500
+    printed = f"{ended.value.code}{capsys.readouterr().err}"
+    assert message in printed
+    assert len(printed) < 500
 
 
-def test_a_list_that_is_refused_ends_with_the_words_of_check(run, connect, closed_port):
+def test_a_refused_list_prints_the_message_of_check(run, connect, closed_port):
     connect(host=f"http://127.0.0.1:{closed_port}")
     assert run("flows") == run("check")
     assert run("elements", example.MAIN_FLOW) == run("check")
@@ -367,8 +374,8 @@ def test_both_command_lines_have_the_same_commands(capsys):
     assert all(f"    {name} " in printed for name in names)
 
 
-def test_airflow_pays_next_to_nothing_for_the_commands():
-    """Airflow's parser imports them at each of its own commands."""
+def test_the_commands_import_only_a_few_small_modules():
+    """Airflow imports the commands for each of its own commands."""
     code = """
 import sys
 import airflow.cli.cli_config
@@ -377,8 +384,8 @@ from airflow_provider_a360.cli import airflow_commands
 airflow_commands()
 print(*sorted(set(sys.modules) - before))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == [
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.split() == [
         "airflow_provider_a360.api",
         "airflow_provider_a360.api.arguments",
         "airflow_provider_a360.api.errors",

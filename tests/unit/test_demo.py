@@ -1,4 +1,4 @@
-"""What the demo prints; tests/integration/test_airflow_demo.py runs all of it."""
+"""The demo's output and clean-up; tests/integration/test_airflow_demo.py runs the whole demo."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def test_a_step_prints_its_title_before_its_result(capsys):
     assert capsys.readouterr().out == "3 rows, 0 s\n"
 
 
-def test_a_step_that_fails_says_so(capsys):
+def test_a_failed_step_prints_failed(capsys):
     with pytest.raises(ValueError, match="x"), demo._step("Export"):
         raise ValueError("x")
     assert capsys.readouterr().out == "Export … failed\n"
@@ -36,12 +36,12 @@ def test_a_step_that_fails_says_so(capsys):
 
 @pytest.fixture
 def folders(monkeypatch, tmp_path):
-    """The demo's temporary folders are made in here."""
+    """Return the folder in which the demo creates its temporary folders."""
     monkeypatch.setattr(demo.tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
-def test_a_demo_that_fails_ends_with_its_log_and_keeps_nothing_else(folders, monkeypatch):
+def test_a_failed_demo_prints_its_log_file_and_keeps_nothing_else(folders, monkeypatch):
     monkeypatch.setattr(demo.sys, "executable", "/bin/false")
     with pytest.raises(SystemExit) as ended:
         demo.demo()
@@ -82,5 +82,5 @@ try:
 except SystemExit as ended:
     print(ended.code, [name for name in sys.modules if name.split(".")[0] == "airflow"])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.splitlines()[-1] == "exported []"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.splitlines()[-1] == "exported []"

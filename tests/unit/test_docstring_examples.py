@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the hook, the operators and the sensor run as printed."""
+"""Run the examples in the docstrings of the hook, the operators and the sensor as printed."""
 
 import inspect
 import re
@@ -19,19 +19,20 @@ METHODS = [name for name, _ in inspect.getmembers(A360Client, callable) if not n
 
 @pytest.fixture
 def sandbox(monkeypatch):
+    """Return a sandbox that the default connection points at."""
     with Sandbox(clock=lambda: datetime(2026, 11, 20, 10, tzinfo=UTC)) as server:
         monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", server.connection_uri)
         yield server
 
 
 def example(documented):
-    """Returns the code of a docstring's example."""
+    """Return the code of a docstring's example."""
     (code,) = re.findall(r"^Example::\n\n((?:    .*\n|\n)+)", inspect.getdoc(documented), re.MULTILINE)
     return textwrap.dedent(code)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_an_example_of_each_of_the_hooks_methods_calls_the_service(name, sandbox):
+def test_the_example_of_each_hook_method_calls_the_service(name, sandbox):
     code = example(getattr(A360Hook, name))
     assert f".{name}(" in code
     exec(code, {"A360Hook": A360Hook})
@@ -44,7 +45,7 @@ def test_the_hooks_own_example_runs(sandbox, capsys):
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_the_examples_of_operators_and_sensor_make_a_task(operator):
+def test_the_examples_of_operators_and_sensor_create_a_task(operator):
     names = {operator.__name__: operator}
     task = eval(example(operator), names)
     assert isinstance(task, operator)

@@ -1,4 +1,4 @@
-"""The example DAGs as Airflow parses them: where people's data goes, the tasks' pool, the days of a run by hand."""
+"""The example DAGs as Airflow parses them: the destination of personal data, the pool, the params of manual runs."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ FILES = sorted((Path(__file__).parents[2] / "example_dags").glob("*.py"))
 
 @pytest.fixture
 def exports(monkeypatch):
-    """The export tasks of all examples, with no variables of the environment but these: of each, the arguments."""
+    """Return a function that parses all examples with these environment variables and returns their export tasks."""
 
     def parse(**env):
         for name in ("A360_DESTINATION", "A360_POOL"):
@@ -26,7 +26,7 @@ def exports(monkeypatch):
         tasks = [task for bag in bags for dag in bag.dags.values() for task in dag.tasks]
         found = [task for task in tasks if task.task_type.startswith("A360Export")]
         assert len(found) >= 5
-        # A mapped task keeps them apart.
+        # A mapped task has its arguments in `partial_kwargs`.
         return [
             SimpleNamespace(**{**vars(task), **getattr(task, "partial_kwargs", {})}, dag=task.dag) for task in found
         ]
@@ -34,8 +34,8 @@ def exports(monkeypatch):
     return parse
 
 
-def test_nobody_else_is_handed_peoples_data(exports, monkeypatch, tmp_path):
-    """Never by default in a folder that everybody on the machine can read."""
+def test_the_default_destination_is_below_the_home_directory(exports, monkeypatch, tmp_path):
+    """By default, files aren't written to a folder that every user of the machine can read."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(tempfile, "tempdir", None)
     for task in exports():
@@ -48,7 +48,7 @@ def test_tasks_run_in_the_pool_that_the_environment_names(exports):
     assert {dag_id for dag_id, pool in pools if pool == "a360"} == {"a360_daily_export", "a360_export_per_flow"}
 
 
-def test_each_export_takes_days_that_a_person_may_leave_out(exports):
+def test_each_export_has_optional_params_for_its_days(exports):
     for task in exports():
         for name in ("first_day", "last_day"):
             assert getattr(task, name) == f"{{{{ params.{name} }}}}"

@@ -1,4 +1,4 @@
-"""What the README says about the code is true."""
+"""The README's statements about the code are true."""
 
 import importlib
 import inspect
@@ -26,17 +26,17 @@ README = (ROOT / "README.md").read_text()
 
 
 def section(start, end):
-    """Returns the README's text between two pieces of it."""
+    """Return the README's text between two markers."""
     return README[README.index(start) : README.index(end, README.index(start))]
 
 
 def code(text):
-    """Returns the names in backquotes."""
+    """Return the names in backquotes."""
     return [name.strip() for quoted in re.findall(r"`([^`]+)`", text) for name in quoted.split(",")]
 
 
 def table(text):
-    """Returns the cells of a table's rows, without its head."""
+    """Return the cells of a table's rows, without its header."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
@@ -51,7 +51,7 @@ def test_the_readme_is_short():
     assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
 
 
-def test_the_daily_dag_is_quoted_as_it_is():
+def test_the_daily_dag_is_quoted_exactly():
     quoted = re.search(r"<!-- (example_dags/\S+) (\w+) -->\n```python\n(.*?)\n```", README, re.DOTALL)
     path, marker, quote = quoted.groups()
     source = (ROOT / path).read_text()
@@ -76,8 +76,8 @@ def test_columns_types_and_nulls_are_those_of_the_files(text, row_type, tmp_path
         field.name: (names[field.type], "yes" if type(None) in typing.get_args(hints[field.name]) else "no")
         for field in pa.parquet.read_schema(target)
     }
-    told = {name: (kind, null) for cell, kind, null, _ in table(text) for name in code(cell)}
-    assert told == written
+    documented = {name: (kind, null) for cell, kind, null, _ in table(text) for name in code(cell)}
+    assert documented == written
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_the_key_is_named(text, row_type, key):
     assert set(key) <= set(row_type.__struct_fields__)
 
 
-def test_keys_of_the_manifest():
+def test_the_manifests_keys_are_documented():
     named = set(code(section("A task returns a **manifest**", "Read `notes`")))
     assert named == {*Manifest.__annotations__, *PublishedFile.__annotations__}
 
 
-def test_parameters_of_the_operators():
+def test_the_operators_parameters_are_documented():
     named = {
         name
         for cell, _ in table(section("| parameter | meaning |", "All parameters are templates"))
@@ -108,14 +108,14 @@ def test_parameters_of_the_operators():
     assert named == taken - {"self", "kwargs", "a360_conn_id"}
 
 
-def test_methods_of_the_hook():
+def test_the_hooks_methods_are_documented():
     endpoints = {name for name, _ in inspect.getmembers(A360Client, callable) if not name.startswith("_")}
     named = set(code(section("call the hook:", "Lists are streams")))
     assert named == endpoints
     assert all(callable(getattr(A360Hook, name)) for name in named)
 
 
-def test_fields_of_the_connection():
+def test_the_connections_fields_are_documented():
     cells = [cell for cell, *_ in table(section("| field | meaning | default |", "The same as an environment"))]
     extra = {name for cell in cells if cell.startswith("extra") for name in code(cell)}
     assert extra == {*connection.NUMBERS, connection.PERSONAL_DATA_SECRET}

@@ -1,4 +1,4 @@
-"""A connection, however it is written down, becomes the settings of a client."""
+"""The hook: connections in every notation, credentials, masking and the client's methods."""
 
 import inspect
 import json
@@ -38,22 +38,24 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def sandbox():
+    """Return a sandbox without a rate limit and with a fixed clock."""
     with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 
 @pytest.fixture
 def connect(monkeypatch):
-    """Defines a connection by its environment variable."""
+    """Return a function that defines a connection in the environment and returns its hook."""
 
-    def defined(text, conn_id="a360_default"):
+    def define(text, conn_id="a360_default"):
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text if isinstance(text, str) else json.dumps(text))
         return A360Hook(conn_id)
 
-    return defined
+    return define
 
 
 def connection(**fields):
+    """Return a connection with a static API key, if `fields` don't override it."""
     extra = fields.pop("extra", None)
     extra = extra if extra is None or isinstance(extra, str) else json.dumps(extra)
     return Connection(conn_id="ours", conn_type="a360", **{"password": "sp_apikey_made_up", "extra": extra, **fields})
@@ -76,7 +78,7 @@ FIELDS = {"login": SETTINGS.client_id, "password": SETTINGS.secret, "host": SETT
     ],
     ids=["json", "nested_json", "json_of_strings", "airflows_uri", "uri_by_hand"],
 )
-def test_every_form_of_a_connection_gives_the_same_settings(connect, written):
+def test_every_notation_of_a_connection_gives_the_same_settings(connect, written):
     hook = connect(written)
     assert hook.get_conn().settings == SETTINGS
     assert hook.personal_data_secret == "long and random"
@@ -86,7 +88,7 @@ def test_fields_give_the_same_settings():
     assert settings_of(connection(**FIELDS, extra=EXTRA)) == SETTINGS
 
 
-def test_what_is_left_out_has_its_default():
+def test_a_missing_field_has_its_default():
     assert settings_of(connection()) == Settings(secret="sp_apikey_made_up")
     assert settings_of(connection()).base_url == "https://api.sendpulse.com"
     assert settings_of(connection(login=" ", host=" ", extra={"page_size": None, "read_timeout": ""})) == Settings(
@@ -139,36 +141,36 @@ def test_host_schema_and_port_are_one_base_url(fields, url):
         ({"extra": {"read_timeout": False}}, "read_timeout in the"),
     ],
 )
-def test_a_value_that_can_not_be_used_is_named(fields, named):
+def test_an_invalid_value_is_named(fields, named):
     with pytest.raises(A360ConfigError) as caught:
         settings_of(connection(**fields))
     assert named in str(caught.value)
     assert "sp_apikey" not in str(caught.value)
 
 
-def test_a_whole_number_may_have_a_point():
+def test_an_integer_may_have_a_decimal_point():
     assert settings_of(connection(extra={"page_size": "50.0"})).page_size == 50
 
 
-def test_unknown_fields_of_extra_are_named_and_their_values_are_not(caplog):
+def test_a_warning_names_unknown_fields_of_extra_without_their_values(caplog):
     extra = {"page_size": 7, "verify": False, "api_token": "hush-hush-value", "": 1}
     with caplog.at_level(logging.WARNING):
         assert settings_of(connection(extra=extra)).page_size == 7
-    (said,) = [record.getMessage() for record in caplog.records if record.name.endswith("hooks.connection")]
-    assert "verify" in said
-    assert "api_token" in said
-    assert "page_size" not in said.partition(" Known fields: ")[0]
+    (message,) = [record.getMessage() for record in caplog.records if record.name.endswith("hooks.connection")]
+    assert "verify" in message
+    assert "api_token" in message
+    assert "page_size" not in message.partition(" Known fields: ")[0]
     assert "hush-hush-value" not in caplog.text
 
 
-def test_a_known_extra_warns_of_nothing(caplog):
+def test_known_fields_of_extra_cause_no_warning(caplog):
     with caplog.at_level(logging.WARNING):
         settings_of(connection(extra=EXTRA))
     assert not [record for record in caplog.records if record.name.startswith("airflow_provider_a360")]
 
 
 @pytest.mark.parametrize("secret", [12345, ["a"], {"a": "b"}, True])
-def test_a_secret_that_is_no_text_is_refused_without_being_shown(connect, secret):
+def test_a_secret_that_is_not_a_string_is_refused_without_being_shown(connect, secret):
     hook = connect({"conn_type": "a360", "password": "key-of-ours", "extra": {"personal_data_secret": secret}})
     with pytest.raises(A360ConfigError, match="personal_data_secret") as caught:
         hook.personal_data_secret  # noqa: B018
@@ -176,11 +178,11 @@ def test_a_secret_that_is_no_text_is_refused_without_being_shown(connect, secret
 
 
 @pytest.mark.parametrize("extra", [{}, {"personal_data_secret": ""}, {"personal_data_secret": None}])
-def test_no_secret_is_none(connect, extra):
+def test_a_missing_secret_is_none(connect, extra):
     assert connect({"conn_type": "a360", "password": "key-of-ours", "extra": extra}).personal_data_secret is None
 
 
-def test_a_connection_that_is_not_defined_is_named_with_its_remedy():
+def test_the_error_for_an_undefined_connection_names_it_and_the_remedy():
     with pytest.raises(A360ConfigError, match=r"'nowhere'.*a360_conn_id"):
         A360Hook("nowhere").get_conn()
 
@@ -198,7 +200,7 @@ def test_a_password_without_a_login_is_a_static_key(connect, sandbox):
     assert [seen.path for seen in sandbox.requests[before:]] == [f"/a360/autoresponders/{example.MAIN_FLOW}"]
 
 
-def test_wrong_credentials_are_said_without_them(connect, sandbox):
+def test_the_error_for_wrong_credentials_does_not_show_them(connect, sandbox):
     hook = connect({"conn_type": "a360", "login": "we", "password": "wrong-secret-of-ours", "host": sandbox.url})
     with pytest.raises(A360AuthError, match="Check the connection") as caught:
         hook.flow(example.MAIN_FLOW)
@@ -213,7 +215,7 @@ def test_the_connection_is_read_once_and_the_client_kept(connect, sandbox, monke
     assert hook.personal_data_secret is None
 
 
-def test_every_method_of_the_client_is_one_of_the_hook(connect, sandbox):
+def test_the_hook_has_every_method_of_the_client(connect, sandbox):
     methods = [name for name in dir(A360Client) if not name.startswith("_") and callable(getattr(A360Client, name))]
     assert len(methods) == 9
     for name in methods:
@@ -226,15 +228,15 @@ def test_every_method_of_the_client_is_one_of_the_hook(connect, sandbox):
     assert len(list(hook.contacts(example.START, "maintrigger"))) == len(sandbox.account.element(example.START).events)
 
 
-def test_the_hooks_words_are_those_of_the_provider_info():
-    (of_provider,) = get_provider_info()["connection-types"]
-    assert of_provider["connection-type"] == A360Hook.conn_type == "a360"
-    assert of_provider["hook-name"] == A360Hook.hook_name
-    assert of_provider["hook-class-name"] == f"{A360Hook.__module__}.{A360Hook.__qualname__}"
+def test_the_hooks_names_are_those_of_the_provider_info():
+    (connection_type,) = get_provider_info()["connection-types"]
+    assert connection_type["connection-type"] == A360Hook.conn_type == "a360"
+    assert connection_type["hook-name"] == A360Hook.hook_name
+    assert connection_type["hook-class-name"] == f"{A360Hook.__module__}.{A360Hook.__qualname__}"
     assert A360Hook().a360_conn_id == A360Hook.default_conn_name == "a360_default"
 
 
-def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
+def test_no_request_is_sent_before_a_method_is_called(connect, sandbox, monkeypatch):
     monkeypatch.setattr(account, "_shared_objects", {})
     before = len(sandbox.requests)
     hook = connect(sandbox.connection_uri)
@@ -248,11 +250,12 @@ def test_nothing_is_sent_before_it_is_asked_for(connect, sandbox, monkeypatch):
 
 
 def rotate(monkeypatch, sandbox, secret):
+    """Replace the client secret at the service, and revoke all tokens."""
     monkeypatch.setattr(tokens, "CLIENT_SECRET", secret)
     sandbox.revoke_tokens()
 
 
-def test_a_secret_saved_in_the_connection_is_used_from_the_next_refusal_on(connect, sandbox, monkeypatch):
+def test_a_new_secret_in_the_connection_is_used_after_the_next_401(connect, sandbox, monkeypatch):
     fields = {"conn_type": "a360", "login": sandbox.client_id, "host": sandbox.url}
     hook = connect({**fields, "password": sandbox.client_secret})
     client = hook.client(deadline=5)
@@ -264,7 +267,7 @@ def test_a_secret_saved_in_the_connection_is_used_from_the_next_refusal_on(conne
         assert one.flow(example.MAIN_FLOW).flow.id == example.MAIN_FLOW
 
 
-def test_a_secret_replaced_at_the_service_only_is_worth_a_retry_and_no_more(connect, sandbox, monkeypatch):
+def test_a_secret_replaced_only_at_the_service_causes_one_retry(connect, sandbox, monkeypatch):
     hook = connect(sandbox.connection_uri)
     hook.flow(example.MAIN_FLOW)
     rotate(monkeypatch, sandbox, "the new one")
@@ -274,7 +277,7 @@ def test_a_secret_replaced_at_the_service_only_is_worth_a_retry_and_no_more(conn
         connect(sandbox.connection_uri).flow(example.MAIN_FLOW)
 
 
-def test_a_connection_that_is_deleted_meanwhile_is_named(connect, sandbox, monkeypatch, caplog):
+def test_a_connection_deleted_meanwhile_is_named(connect, sandbox, monkeypatch, caplog):
     hook = connect(sandbox.connection_uri)
     hook.flow(example.MAIN_FLOW)
     rotate(monkeypatch, sandbox, "the new one")
@@ -285,13 +288,13 @@ def test_a_connection_that_is_deleted_meanwhile_is_named(connect, sandbox, monke
 
 
 @pytest.mark.parametrize("name", ["sp_apikey_0123456789", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "a secret, typed here"])
-def test_no_secret_typed_as_the_name_of_a_field_is_shown(caplog, name):
+def test_a_secret_entered_as_a_field_name_is_not_shown(caplog, name):
     settings_of(connection(extra={name: "", "verify": 1}))
     assert "verify" in caplog.text
     assert name not in caplog.text
 
 
-def test_airflow_masks_a_token_that_somebody_else_had_first(connect, sandbox, monkeypatch):
+def test_airflow_masks_a_token_that_another_client_requested(connect, sandbox, monkeypatch):
     monkeypatch.setattr(account, "_shared_objects", {})
     client = A360Client(connect(sandbox.connection_uri).get_conn().settings)
     client.flow(example.MAIN_FLOW)
@@ -312,8 +315,8 @@ def test_airflow_masks_each_token(connect, sandbox, monkeypatch):
         assert redact(f"Authorization: Bearer {token}") == "Authorization: Bearer ***"
 
 
-def test_airflow_masks_the_key_of_personal_data_before_it_is_used(monkeypatch):
-    """Of a connection that the API server gives it, Airflow masks the extra as one text only."""
+def test_airflow_masks_the_secret_for_personal_data_before_it_is_used(monkeypatch):
+    """Airflow masks the extra of a connection from the API server only as a whole, not its values."""
     key = "for the pseudonyms of our contacts"
     hook = A360Hook()
     monkeypatch.setattr(hook, "get_connection", lambda _: connection(extra={"personal_data_secret": key}))

@@ -1,4 +1,4 @@
-"""The hook's requests can be intercepted as those of any other hook: with responses, requests-mock or an adapter."""
+"""Tests can intercept the hook's requests with responses, requests-mock or an adapter."""
 
 import json
 
@@ -32,12 +32,14 @@ PAGE = {
 
 @pytest.fixture(autouse=True)
 def _connection(monkeypatch):
+    """Define a connection, and forget the clients of other tests."""
     monkeypatch.setattr(account, "_shared_objects", {})
     fields = {"conn_type": "a360", "login": "client", "password": "secret"}
     monkeypatch.setenv("AIRFLOW_CONN_A360_DEFAULT", json.dumps(fields))
 
 
-def shown(rows):
+def columns_of(rows):
+    """Return the columns to compare."""
     return [(row.flow_id, row.element_id, row.conversion_id, row.email) for row in rows]
 
 
@@ -45,7 +47,7 @@ CONVERSIONS = [(292692, 641435, 7, "ann@example.com")]
 
 
 @responses.activate
-def test_responses_feeds_the_hook_a_page():
+def test_responses_can_answer_the_hook():
     token = {"access_token": "a-token", "expires_in": 3600}
     login = responses.post(f"{URL}/oauth/access_token", json=token)
     page = responses.get(
@@ -57,7 +59,7 @@ def test_responses_feeds_the_hook_a_page():
         ],
     )
     responses.get(LIST, json={"total": 1, "items": []})
-    assert shown(A360Hook().conversions(292692)) == CONVERSIONS
+    assert columns_of(A360Hook().conversions(292692)) == CONVERSIONS
     assert json.loads(login.calls[0].request.body)["client_id"] == "client"
     assert (login.call_count, page.call_count) == (1, 1)
 
@@ -70,16 +72,16 @@ def test_responses_can_refuse_a_request():
         A360Hook().conversions(292692)
 
 
-def test_requests_mock_feeds_the_hook_a_page():
+def test_requests_mock_can_answer_the_hook():
     with requests_mock.Mocker() as mock:
         mock.post(f"{URL}/oauth/access_token", json={"access_token": "a-token"})
         mock.get(LIST, json=PAGE)
-        assert shown(A360Hook().conversions(292692)) == CONVERSIONS
+        assert columns_of(A360Hook().conversions(292692)) == CONVERSIONS
         assert mock.last_request.headers["Authorization"] == "Bearer a-token"
 
 
-class Canned(requests.adapters.BaseAdapter):
-    """Answers from memory, as an adapter that records and replays does."""
+class CannedAdapter(requests.adapters.BaseAdapter):
+    """An adapter that answers from memory, as record-and-replay libraries do."""
 
     def __init__(self):
         super().__init__()
@@ -98,8 +100,8 @@ class Canned(requests.adapters.BaseAdapter):
         pass
 
 
-def test_an_adapter_mounted_on_the_hooks_session_answers():
-    hook, adapter = A360Hook(), Canned()
+def test_an_adapter_mounted_on_the_hooks_session_can_answer():
+    hook, adapter = A360Hook(), CannedAdapter()
     hook.get_conn().session.mount("https://", adapter)
-    assert shown(hook.conversions(292692)) == CONVERSIONS
+    assert columns_of(hook.conversions(292692)) == CONVERSIONS
     assert adapter.paths[0] == "/oauth/access_token"

@@ -1,4 +1,4 @@
-"""Which days a run exports: each kind of run that Airflow knows, and what an author may give."""
+"""The days that a run exports, for each kind of Airflow run and for the days that an author gives."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -19,11 +19,12 @@ DAY = timedelta(days=1)
 
 
 def at(text, zone=UTC):
+    """Return the time in a time zone."""
     return datetime.fromisoformat(text).replace(tzinfo=zone)
 
 
 def run(start=None, end=None, *, run_after="2026-11-21T06:00", **more):
-    """A run's context: without an interval its keys are missing, as in Airflow 3."""
+    """Return a run's context. As in Airflow 3, the keys of the interval are missing if there is none."""
     context = {"dag_run": SimpleNamespace(run_after=at(run_after)), **more}
     if start is not None:
         context |= {"data_interval_start": start, "data_interval_end": end}
@@ -31,6 +32,7 @@ def run(start=None, end=None, *, run_after="2026-11-21T06:00", **more):
 
 
 def days(first, last=None):
+    """Return a span of days."""
     return Days(date.fromisoformat(first), date.fromisoformat(last or first))
 
 
@@ -63,12 +65,12 @@ def test_an_intervals_ends_are_moved_back_to_utc_midnight(start, end, wanted):
     ],
 )
 @pytest.mark.parametrize("lookback", [None, 7])
-def test_an_interval_without_midnight_is_another_runs_day(start, end, lookback):
+def test_a_run_whose_interval_crosses_no_midnight_exports_no_day(start, end, lookback):
     with pytest.raises(NoWholeDay, match="2026-11-20"):
         run_days(run(at(start), at(end)), lookback_days=lookback)
 
 
-def test_the_hour_that_the_end_of_summer_time_repeats_is_no_empty_interval():
+def test_the_hour_repeated_at_the_end_of_dst_is_not_an_empty_interval():
     start = at("2026-10-25T03:30", KYIV)
     with pytest.raises(NoWholeDay):
         run_days(run(start, start.replace(fold=1)))
@@ -84,21 +86,21 @@ def test_the_hour_that_the_end_of_summer_time_repeats_is_no_empty_interval():
     ],
     ids=["empty", "absent", "none", "unpartitioned"],
 )
-def test_without_an_interval_a_run_fails_and_names_the_remedies(context):
+def test_a_run_without_an_interval_fails_and_names_the_remedies(context):
     with pytest.raises(A360ConfigError) as caught:
         run_days(context)
     for remedy in ("CronDataIntervalTimetable", "CronPartitionTimetable", "lookback_days", "first_day and last_day"):
         assert remedy in str(caught.value)
 
 
-def test_the_message_tells_an_empty_interval_from_none():
+def test_the_message_distinguishes_an_empty_interval_from_a_missing_one():
     with pytest.raises(A360ConfigError, match=r"is empty.*2026-11-21.*@daily"):
         run_days(run(at("2026-11-21"), at("2026-11-21")))
     with pytest.raises(A360ConfigError, match="no data interval"):
         run_days(run())
 
 
-def test_a_run_without_an_interval_is_told_what_to_type():
+def test_the_error_for_a_missing_interval_prints_commands_to_use():
     context = {"dag_run": SimpleNamespace(dag_id="a360_daily_export")}
     with pytest.raises(A360ConfigError) as caught:
         run_days(context)
@@ -116,7 +118,7 @@ def test_a_run_without_an_interval_is_told_what_to_type():
         ((None, "2026-11-20", "9" * 5000), "lookback_days is '999"),
     ],
 )
-def test_days_out_of_all_bounds_are_refused(given, named):
+def test_days_out_of_range_are_refused(given, named):
     with pytest.raises(A360ConfigError, match=named) as caught:
         run_days(run(), *given)
     assert len(str(caught.value)) < 300
@@ -128,7 +130,7 @@ def test_days_out_of_all_bounds_are_refused(given, named):
         (run(partition_key="2026-11-20T00:00:00", partition_date=at("2026-11-20")), days("2026-11-20")),
         (run(partition_key="2026-11-20T00:00:00", partition_date=None), days("2026-11-20")),
         (run(partition_key="2026-11-20"), days("2026-11-20")),
-        # As in Airflow 3.2.
+        # Airflow 3.2 has the key only in the DAG run.
         ({"dag_run": SimpleNamespace(partition_key="2026-11-20T00:00:00")}, days("2026-11-20")),
         (run(partition_key="eu", partition_date=at("2026-11-20T06:00")), days("2026-11-20")),
         (run(partition_date=at("2026-11-20", KYIV)), days("2026-11-19")),
@@ -139,7 +141,7 @@ def test_a_partitioned_run_exports_its_partitions_day(context, wanted):
     assert run_days(context) == wanted
 
 
-def test_a_partition_key_that_is_no_day_is_named():
+def test_a_partition_key_that_is_not_a_day_is_named():
     with pytest.raises(A360ConfigError, match="partition key is 'europe'"):
         run_days(run(partition_key="europe"))
 
@@ -159,12 +161,12 @@ def test_a_partition_key_that_is_no_day_is_named():
         (run(partition_date=at("2026-11-10")), 3, days("2026-11-08", "2026-11-10")),
     ],
 )
-def test_lookback_is_so_many_days_up_to_the_runs_last(context, lookback, wanted):
+def test_lookback_exports_so_many_days_up_to_the_runs_last(context, lookback, wanted):
     assert run_days(context, lookback_days=lookback) == wanted
 
 
 @pytest.mark.parametrize("lookback", [0, -1, "0", "None", "", 1.5, True, "seven"])
-def test_a_lookback_that_is_no_number_of_days_is_named(lookback):
+def test_an_invalid_lookback_is_named(lookback):
     with pytest.raises(A360ConfigError, match="lookback_days"):
         run_days(run(at("2026-11-20"), at("2026-11-21")), lookback_days=lookback)
 
@@ -172,14 +174,14 @@ def test_a_lookback_that_is_no_number_of_days_is_named(lookback):
 @pytest.mark.parametrize(
     "context", [run(), run(at("2026-11-20"), at("2026-11-21")), run(partition_date=at("2026-11-20"))]
 )
-def test_given_days_come_before_all_else(context):
+def test_given_days_override_everything_else(context):
     wanted = days("2026-10-01", "2026-10-31")
     assert run_days(context, "2026-10-01", "2026-10-31") == wanted
     assert run_days(context, date(2026, 10, 1), at("2026-10-31T23:00")) == wanted
     assert run_days(context, None, "2026-10-31", 31) == wanted
 
 
-def test_given_moments_are_read_in_utc():
+def test_given_times_are_converted_to_utc():
     assert run_days(run(), "2026-11-20T00:00:00+02:00", at("2026-11-21", KYIV)) == days("2026-11-19", "2026-11-20")
 
 
@@ -198,13 +200,13 @@ def test_given_moments_are_read_in_utc():
         (("2026-11-31", "2026-12-01"), "first_day"),
     ],
 )
-def test_given_days_that_contradict_themselves_or_are_none_are_named(given, named):
+def test_contradictory_or_invalid_days_are_named(given, named):
     with pytest.raises(A360ConfigError, match=named):
         run_days(run(at("2026-11-20"), at("2026-11-21")), *given)
 
 
 def intervals(timetable, first, last):
-    """The intervals of a timetable's own scheduled runs between two moments, as Airflow's scheduler makes them."""
+    """Return the data intervals of the runs that a timetable schedules between two times."""
     restriction = TimeRestriction(pendulum.instance(first), pendulum.instance(last), catchup=True)
     found = []
     previous = None
@@ -215,7 +217,7 @@ def intervals(timetable, first, last):
 
 
 def exported(timetable, first, last):
-    """The days that the timetable's runs export, run by run; a run that exports nothing is left out."""
+    """Return the days that each run of a timetable exports, without the runs that export nothing."""
     spans = []
     for start, end in intervals(timetable, first, last):
         try:
@@ -243,14 +245,14 @@ def exported(timetable, first, last):
     ids=lambda timetable: timetable.summary,
 )
 @pytest.mark.parametrize("month", [10, 3], ids=["autumn", "spring"])
-def test_the_runs_of_airflows_own_timetables_export_every_utc_day_once(timetable, month):
+def test_runs_of_airflows_timetables_export_every_utc_day_once(timetable, month):
     spans = exported(timetable, datetime(2026, month, 10, tzinfo=UTC), datetime(2026, month + 1, 20, tzinfo=UTC))
     found = [day for span in spans for day in span]
     assert len(found) >= 28
     assert found == [found[0] + n * DAY for n in range(len(found))]
 
 
-def test_an_hourly_dag_exports_a_day_in_the_one_run_that_ends_at_midnight():
+def test_an_hourly_dag_exports_a_day_in_the_run_that_ends_at_midnight():
     timetable = CronDataIntervalTimetable("0 * * * *", timezone="UTC")
     ends = {}
     for start, end in intervals(timetable, datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)):

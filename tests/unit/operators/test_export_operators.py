@@ -1,4 +1,4 @@
-"""The export operators: what an author writes becomes an export, or is refused before anything is sent."""
+"""The export operators: arguments, days, files, retries, asset events and errors."""
 
 import json
 import re
@@ -29,13 +29,14 @@ BOTH = [A360ExportConversionsOperator, A360ExportElementStatsOperator]
 
 @pytest.fixture(scope="module")
 def sandbox():
+    """Return a sandbox without a rate limit and with a fixed clock."""
     with Sandbox(options=SandboxOptions(requests_per_second=0), clock=lambda: NOW) as server:
         yield server
 
 
 @pytest.fixture
 def run(sandbox, monkeypatch, tmp_path):
-    """Executes an operator as a task does; `run.requests()` are those that came of it."""
+    """Return a function that executes an operator; `run.requests()` returns the requests since then."""
     fields = json.loads(sandbox.connection_uri)
 
     def execute(operator, context=YESTERDAY, extra=None, rendered=None, **options):
@@ -53,6 +54,7 @@ def run(sandbox, monkeypatch, tmp_path):
 
 
 def files(manifest):
+    """Return the paths of the manifest's files, relative to the destination."""
     return [file["uri"].rpartition("/lake/")[2] for file in manifest["files"]]
 
 
@@ -89,7 +91,7 @@ def test_conversions_of_the_runs_day(run, sandbox, tmp_path):
          ["element_stats-run-goal-by_flow/days=2026-11-01_2026-11-19/flow-292692.jsonl"]),
     ],
 )  # fmt: skip
-def test_options_name_the_files(run, operator, options, wanted):
+def test_options_are_part_of_the_file_names(run, operator, options, wanted):
     assert files(run(operator, **options)) == wanted
 
 
@@ -121,7 +123,7 @@ def test_options_name_the_files(run, operator, options, wanted):
         (A360ExportElementStatsOperator, {"grain": "run", "lookback_days": 3}, "lookback_days"),
     ],
 )
-def test_what_can_not_be_is_named_before_any_request_and_not_retried(run, tmp_path, operator, options, named):
+def test_an_invalid_option_is_named_before_any_request_and_not_retried(run, tmp_path, operator, options, named):
     with pytest.raises(AirflowFailException, match=named):
         run(operator, **options)
     assert run.requests() == []
@@ -140,13 +142,13 @@ LITERALS = [
 
 
 @pytest.mark.parametrize(("operator", "name", "word", "known"), LITERALS)
-def test_a_literal_that_is_no_choice_fails_while_the_dag_is_parsed(operator, name, word, known):
+def test_an_invalid_literal_fails_when_the_dag_is_parsed(operator, name, word, known):
     with pytest.raises(A360ConfigError, match=f"{name} is .*; it must be one of {known}"):
         operator(task_id="export", flow_ids=1, destination="/data", **{name: word})
 
 
 @pytest.mark.parametrize(("operator", "name", "word", "known"), LITERALS)
-def test_a_template_is_checked_when_it_is_rendered(run, operator, name, word, known):
+def test_an_invalid_rendered_template_fails_before_any_request(run, operator, name, word, known):
     with pytest.raises(AirflowFailException, match=f"{name} is .*; it must be one of {known}"):
         run(operator, rendered={name: word}, **{name: "{{ params.word }}"})
     assert run.requests() == []
@@ -226,30 +228,30 @@ def test_hashes_are_keyed_with_the_connections_secret(run, tmp_path):
 
 
 class Store(dict):
-    """What Airflow's task state store offers."""
+    """A task state store with the interface of Airflow's."""
 
     set = dict.__setitem__
 
 
-def test_a_retry_goes_on_behind_what_was_published_and_a_cleared_task_exports_all_anew(run):
-    """A clear raises max_tries; the store may still hold what the tries before it published."""
+def test_a_retry_resumes_after_published_files_and_a_cleared_task_starts_over(run):
+    """Clearing a task raises max_tries, and the store may still list files that earlier tries published."""
     store = Store()
 
     def attempt(try_number, max_tries):
         before = len(run.requests())
         ti = SimpleNamespace(try_number=try_number, max_tries=max_tries)
         manifest = run(A360ExportConversionsOperator, {**YESTERDAY, "ti": ti, "task_state_store": store})
-        asked = [seen for seen in run.requests()[before:] if seen.path.startswith("/a360/")]
-        return manifest["files"], len(asked)
+        requests = [seen for seen in run.requests()[before:] if seen.path.startswith("/a360/")]
+        return manifest["files"], len(requests)
 
-    first, asked = attempt(1, max_tries=2)
-    assert asked
+    first, requests = attempt(1, max_tries=2)
+    assert requests
     assert attempt(2, max_tries=2) == (first, 0)
-    assert attempt(3, max_tries=4) == (first, asked)
+    assert attempt(3, max_tries=4) == (first, requests)
 
 
-def test_a_retry_with_another_key_exports_all_anew(run, tmp_path):
-    """One run's files must not hold hashes of two keys."""
+def test_a_retry_with_another_key_starts_over(run, tmp_path):
+    """The files of one run must not mix hashes of two keys."""
     store, context = Store(), {**YESTERDAY, "ti": SimpleNamespace(try_number=1, max_tries=2)}
     context["task_state_store"] = store
 
@@ -276,17 +278,17 @@ def test_a_retry_with_another_key_exports_all_anew(run, tmp_path):
     assert not hashes() & first
     assert attempt(one)
     assert hashes() == first
-    # However a template renders the word.
+    # A template may render the word with spaces.
     assert attempt(one, " hash ")
     assert attempt(other, " hash ")
-    # Where nothing is hashed, the key makes no difference.
+    # Without hashes, the key makes no difference.
     assert attempt(one, "drop")
     assert attempt(other, "drop") == 0
     assert not [key for key in (one, other) if key in str(store)]
 
 
 @pytest.mark.parametrize("operator", BOTH)
-def test_on_kill_ends_an_export_in_its_midst_once_and_leaves_nothing(run, operator, monkeypatch, tmp_path):
+def test_on_kill_ends_a_running_export_once_and_deletes_staged_rows(run, operator, monkeypatch, tmp_path):
     staging = tmp_path / "staging"
     staging.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(staging))
@@ -308,12 +310,12 @@ def test_on_kill_ends_an_export_in_its_midst_once_and_leaves_nothing(run, operat
     assert seen[1]
     assert list(staging.iterdir()) == []
     assert len(list((tmp_path / "lake").rglob("*.*"))) == 1
-    # It has ended: whatever calls again must not end what runs in its place.
+    # The export has ended, so another call must not end whatever the process runs next.
     tasks[0].on_kill()
 
 
 class Events(dict):
-    """What Airflow offers as `outlet_events`; in Airflow 3.1 an asset with an extra can't be a key."""
+    """A stand-in for Airflow's `outlet_events`, keyed by name: in Airflow 3.1 an asset with an extra isn't hashable."""
 
     def __getitem__(self, outlet):
         return self.setdefault(outlet.name, SimpleNamespace(extra={}, added=[], add=self._add(outlet.name)))
@@ -323,7 +325,7 @@ class Events(dict):
 
 
 @pytest.mark.parametrize("operator", BOTH)
-def test_the_event_of_an_asset_says_what_was_exported(run, operator, tmp_path):
+def test_an_asset_event_has_the_exports_rows_days_and_uris(run, operator, tmp_path):
     outlets = [Asset("a360://ours/table"), Asset("a360://ours/other"), AssetAlias("ours")]
     events = Events()
     days = {"first_day": "2026-11-18", "last_day": "2026-11-19"}
@@ -340,7 +342,7 @@ def test_the_event_of_an_asset_says_what_was_exported(run, operator, tmp_path):
     assert [events[outlet].added for outlet in outlets] == [[], [], [(table, extra)]]
 
 
-def test_a_table_whose_address_is_too_long_for_an_asset_is_exported_all_the_same(run, tmp_path, caplog):
+def test_a_table_whose_uri_is_too_long_for_an_asset_is_exported(run, tmp_path, caplog):
     lake = tmp_path / "/".join(["x" * 200] * 8) / "lake"
     alias = AssetAlias("ours")
     context = {**YESTERDAY, "outlet_events": Events()}
@@ -349,11 +351,12 @@ def test_a_table_whose_address_is_too_long_for_an_asset_is_exported_all_the_same
 
 
 def lines_of(error):
+    """Return the lines of an error's traceback."""
     return "".join(traceback.format_exception(error)).splitlines()
 
 
 @pytest.mark.parametrize(("status", "words"), [(401, "Check the connection"), (403, "tariff")])
-def test_a_refused_connection_is_named_in_the_one_last_line(run, sandbox, status, words):
+def test_the_last_line_of_the_error_names_the_refused_connection(run, sandbox, status, words):
     sandbox.answer_next("/a360", status=status, body={"message": "No", "error_code": status}, times=9)
     with pytest.raises(AirflowFailException) as caught:
         run(A360ExportConversionsOperator)
@@ -363,7 +366,7 @@ def test_a_refused_connection_is_named_in_the_one_last_line(run, sandbox, status
     assert sum("Traceback" in line for line in lines_of(caught.value)) == 1
 
 
-def test_an_error_that_is_worth_a_retry_shows_nothing_of_this_package_but_the_operator(run, tmp_path):
+def test_the_traceback_of_a_retryable_error_has_only_the_operators_frames(run, tmp_path):
     (tmp_path / "lake").write_text("in the way")
     with pytest.raises(A360DestinationError) as caught:
         run(A360ExportConversionsOperator)
@@ -372,7 +375,7 @@ def test_an_error_that_is_worth_a_retry_shows_nothing_of_this_package_but_the_op
     assert sum("Traceback" in line for line in lines_of(caught.value)) == 1
 
 
-def test_a_flow_without_details_is_skipped_and_not_the_whole_export(run, sandbox):
+def test_a_flow_without_details_is_skipped_and_the_others_are_exported(run, sandbox):
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}", status=404, body={"message": "Not found"})
     manifest = run(A360ExportElementStatsOperator, flow_ids="all")
     assert [one["flow_id"] for one in manifest["skipped"]] == [example.MAIN_FLOW]

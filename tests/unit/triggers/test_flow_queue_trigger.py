@@ -1,4 +1,4 @@
-"""Triggers in an event loop, as the triggerer runs them; connections come from the environment."""
+"""Triggers in an event loop, as a triggerer runs them, with connections from the environment."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ SECRETS = (Sandbox.client_secret, "second-secret")
 
 @pytest.fixture
 def sandbox():
-    """One whose flow has contacts in its queue, until `now` moves."""
+    """Return a sandbox whose flow has contacts in its queue until a test advances `sandbox.now[0]`."""
     now = [datetime(2026, 11, 20, 10, tzinfo=UTC)]
     with Sandbox(
         Account.generate(now=now[0]), options=SandboxOptions(requests_per_second=0), clock=lambda: now[0]
@@ -37,15 +37,18 @@ def sandbox():
 
 @pytest.fixture
 def connect(monkeypatch):
-    def defined(conn_id, sandbox, **changed):
+    """Return a function that defines a connection to a sandbox in the environment."""
+
+    def define(conn_id, sandbox, **changed):
         extra = {"requests_per_second": 1000, **changed.pop("extra", {})}
         fields = {**json.loads(sandbox.connection_uri), "extra": extra, **changed}
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
 
-    return defined
+    return define
 
 
 def trigger(conn_id="ours", *, seconds=60.0, poll_interval=0.02, **more):
+    """Return a trigger whose deadline is so many seconds from now."""
     return A360FlowQueueTrigger(
         a360_conn_id=conn_id,
         flow_id=example.MAIN_FLOW,
@@ -56,26 +59,30 @@ def trigger(conn_id="ours", *, seconds=60.0, poll_interval=0.02, **more):
 
 
 async def event(one):
+    """Run a trigger, and return the payload of its event."""
     return (await anext(one.run())).payload
 
 
 def polls(sandbox):
+    """Return the number of answered polls."""
     return sum(seen.path == PATH and seen.status == 200 for seen in sandbox.requests)
 
 
-async def until(seen):
-    """Look a hundred times a second, as what is waited for happens in a thread."""
-    while not seen():  # noqa: ASYNC110
+async def until(condition):
+    """Wait for a condition that another thread changes."""
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
-async def polled(sandbox, more=2):
+async def wait_for_polls(sandbox, more=2):
+    """Wait for so many more answered polls."""
     wanted = polls(sandbox) + more
     await until(lambda: polls(sandbox) >= wanted)
 
 
 @asynccontextmanager
 async def running(*triggers):
+    """Run triggers as tasks of the loop, and cancel them at the end."""
     waits = [asyncio.create_task(event(one)) for one in triggers]
     try:
         yield waits
@@ -87,111 +94,114 @@ async def running(*triggers):
                 await wait
 
 
-def replaced(sandbox, monkeypatch, secret="second-secret"):
+def replace_secret(sandbox, monkeypatch, secret="second-secret"):
+    """Replace the client secret at the service, and revoke all tokens."""
     monkeypatch.setattr(tokens, "CLIENT_SECRET", secret)
     sandbox.revoke_tokens()
 
 
-def test_a_wait_goes_on_with_the_key_that_was_saved(sandbox, connect, monkeypatch):
+def test_triggers_continue_with_the_saved_secret(sandbox, connect, monkeypatch):
     connect("ours", sandbox)
 
     async def main():
         waiting = [trigger() for _ in range(3)]
         async with running(*waiting) as waits, asyncio.timeout(20):
-            await polled(sandbox)
-            replaced(sandbox, monkeypatch)
+            await wait_for_polls(sandbox)
+            replace_secret(sandbox, monkeypatch)
             connect("ours", sandbox, password="second-secret")
-            await polled(sandbox, 6)
+            await wait_for_polls(sandbox, 6)
             assert not [wait for wait in waits if wait.done()]
             sandbox.now[0] += timedelta(minutes=5)
-            ends = await asyncio.gather(*waits)
-        shown = [f"{vars(one)}{one.serialize()}{end}" for one, end in zip(waiting, ends, strict=True)]
+            payloads = await asyncio.gather(*waits)
+        shown = [f"{vars(one)}{one.serialize()}{payload}" for one, payload in zip(waiting, payloads, strict=True)]
         assert not [secret for secret in SECRETS if secret in str(shown)]
-        return ends
+        return payloads
 
-    ends = asyncio.run(main())
-    assert [(end["outcome"], end["counts"]["in_queue"]) for end in ends] == [("drained", 0)] * 3
+    payloads = asyncio.run(main())
+    assert [(payload["outcome"], payload["counts"]["in_queue"]) for payload in payloads] == [("drained", 0)] * 3
     assert 401 in {seen.status for seen in sandbox.requests}
 
 
-def test_a_wait_whose_key_was_replaced_at_the_service_only_is_worth_a_retry(sandbox, connect, monkeypatch):
+def test_a_secret_replaced_only_at_the_service_ends_the_trigger_as_revoked(sandbox, connect, monkeypatch):
     connect("ours", sandbox)
 
     async def main():
         async with running(trigger()) as (wait,), asyncio.timeout(20):
-            await polled(sandbox)
-            replaced(sandbox, monkeypatch)
+            await wait_for_polls(sandbox)
+            replace_secret(sandbox, monkeypatch)
             return await wait
 
-    end = asyncio.run(main())
-    assert end["outcome"] == "revoked"
-    assert "save the new ones in the connection" in end["message"]
+    payload = asyncio.run(main())
+    assert payload["outcome"] == "revoked"
+    assert "save the new ones in the connection" in payload["message"]
 
 
-def test_a_triggerer_that_starts_anew_after_the_key_was_replaced_leaves_it_to_a_retry(sandbox, connect):
+def test_a_trigger_that_starts_with_a_refused_secret_ends_as_revoked(sandbox, connect):
     connect("ours", sandbox, password="old")
-    end = asyncio.run(event(trigger()))
-    assert (end["outcome"], "401" in end["message"]) == ("revoked", True)
+    payload = asyncio.run(event(trigger()))
+    assert (payload["outcome"], "401" in payload["message"]) == ("revoked", True)
 
 
 @pytest.mark.parametrize(
     ("changed", "named"),
     [({"password": ""}, "no password"), ({"host": "http://api.example.com"}, "unencrypted")],
 )
-def test_a_connection_that_can_not_be_used_ends_a_wait_for_good(sandbox, connect, changed, named):
+def test_an_invalid_connection_ends_the_trigger_as_failed(sandbox, connect, changed, named):
     connect("ours", sandbox, **changed)
-    end = asyncio.run(event(trigger()))
-    assert end["outcome"] == "failed"
-    assert named in end["message"]
+    payload = asyncio.run(event(trigger()))
+    assert payload["outcome"] == "failed"
+    assert named in payload["message"]
 
 
-def test_a_proxy_that_is_no_url_ends_a_wait_for_good(sandbox, connect, monkeypatch):
+def test_an_invalid_proxy_url_ends_the_trigger_as_failed(sandbox, connect, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     connect("ours", sandbox, host="https://a360.example.com")
-    end = asyncio.run(event(trigger()))
-    assert (end["outcome"], "HTTPS_PROXY" in end["message"]) == ("failed", True)
+    payload = asyncio.run(event(trigger()))
+    assert (payload["outcome"], "HTTPS_PROXY" in payload["message"]) == ("failed", True)
 
 
-class Silent(socketserver.BaseRequestHandler):
+class SilentHandler(socketserver.BaseRequestHandler):
+    """A handler that never answers."""
+
     def handle(self):
-        self.server.came.release()
-        self.server.over.wait(60)
+        self.server.accepted.release()
+        self.server.released.wait(60)
 
 
 @pytest.fixture
 def dead(monkeypatch):
-    """A host that takes connections and never answers, until the test is over."""
+    """Return a server that accepts connections and doesn't answer before the end of the test."""
     monkeypatch.setattr(flow_queue, "POLL_DEADLINE", 0.1)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads, block_on_close, request_queue_size = True, False, 64
 
-    with Server(("127.0.0.1", 0), Silent) as server:
-        server.over, server.came = threading.Event(), threading.Semaphore(0)
+    with Server(("127.0.0.1", 0), SilentHandler) as server:
+        server.released, server.accepted = threading.Event(), threading.Semaphore(0)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         yield server
-        server.over.set()
+        server.released.set()
         server.shutdown()
 
 
-def test_a_host_that_does_not_answer_holds_up_no_other_account(sandbox, connect, dead):
+def test_a_host_that_does_not_answer_delays_no_other_account(sandbox, connect, dead):
     connect("dead", sandbox, host=f"http://127.0.0.1:{dead.server_address[1]}", login="", password="key")
     connect("live", sandbox)
 
     async def main():
         async with running(*(trigger("dead") for _ in range(30)), trigger("live")), asyncio.timeout(10):
-            # All threads that the dead account may have are waiting.
+            # Wait until all eight threads of the dead account are busy.
             for _ in range(8):
-                await until(lambda: dead.came.acquire(blocking=False))
+                await until(lambda: dead.accepted.acquire(blocking=False))
             began = time.monotonic()
-            await polled(sandbox, 20)
-            dead.over.set()
+            await wait_for_polls(sandbox, 20)
+            dead.released.set()
             return time.monotonic() - began
 
     assert asyncio.run(main()) < 5
 
 
-def test_a_wait_ends_though_its_account_never_answers(sandbox, connect, dead):
+def test_a_trigger_times_out_although_its_account_never_answers(sandbox, connect, dead):
     connect("dead", sandbox, host=f"http://127.0.0.1:{dead.server_address[1]}", login="", password="key")
 
     async def main():
@@ -199,14 +209,14 @@ def test_a_wait_ends_though_its_account_never_answers(sandbox, connect, dead):
             async with asyncio.timeout(10):
                 return await asyncio.gather(*(event(trigger("dead", seconds=0.3)) for _ in range(12)))
         finally:
-            dead.over.set()
+            dead.released.set()
 
-    assert {end["outcome"] for end in asyncio.run(main())} == {"timed_out"}
+    assert {payload["outcome"] for payload in asyncio.run(main())} == {"timed_out"}
 
 
-def test_triggers_of_a_connection_share_threads_and_a_client_for_as_long_as_there_are_any(sandbox, connect):
+def test_triggers_of_a_connection_share_threads_and_a_client_while_they_run(sandbox, connect):
     connect("ours", sandbox)
-    # What tests before this one have left may still be held by their errors.
+    # Objects of earlier tests may still be referenced by tracebacks.
     gc.collect()
     before = set(flow_queue._polls.values()), set(threading.enumerate())
 
@@ -219,7 +229,7 @@ def test_triggers_of_a_connection_share_threads_and_a_client_for_as_long_as_ther
 
     async def main():
         async with running(*(trigger() for _ in range(40))), asyncio.timeout(20):
-            await polled(sandbox, 60)
+            await wait_for_polls(sandbox, 60)
             assert len(polls()) == 1
             assert 1 < len(threads()) <= 8
 
@@ -231,13 +241,13 @@ def test_triggers_of_a_connection_share_threads_and_a_client_for_as_long_as_ther
     assert len([seen for seen in sandbox.requests if seen.path.startswith("/oauth")]) == 1
 
 
-def test_airflow_is_told_of_a_token_in_its_own_loop(monkeypatch, sandbox, connect):
-    """What another loop says takes the answers of Airflow before 3.2.2, and its triggerer ends."""
-    told = []
+def test_a_token_is_registered_for_masking_in_airflows_own_loop(monkeypatch, sandbox, connect):
+    """Before Airflow 3.2.2, a message from another loop consumes Airflow's responses, and the triggerer crashes."""
+    sent = []
 
     class Comms:
         async def asend(self, message):
-            told.append((str(getattr(message, "value", "")), asyncio.get_running_loop()))
+            sent.append((str(getattr(message, "value", "")), asyncio.get_running_loop()))
 
         def send(self, message):
             return async_to_sync(self.asend)(message)
@@ -247,9 +257,9 @@ def test_airflow_is_told_of_a_token_in_its_own_loop(monkeypatch, sandbox, connec
 
     async def check():
         async with running(trigger()):
-            await polled(sandbox)
+            await wait_for_polls(sandbox)
         return asyncio.get_running_loop()
 
     loop = asyncio.run(check())
-    tokens_told = [where for value, where in told if value in sandbox._tokens._uses]
-    assert tokens_told == [loop]
+    loops = [where for value, where in sent if value in sandbox._tokens._uses]
+    assert loops == [loop]
