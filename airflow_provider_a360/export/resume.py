@@ -27,17 +27,17 @@ def find_intact(destination: Destination, earlier: Sequence[Mapping[str, Publish
     published = sum(map(len, earlier))
     if not published:
         return len(earlier), []
+    files = "1 file" if published == 1 else f"{published} files"
     intact, problem = _count_intact(earlier, functools.cache(destination.file_sizes))
     kept = [file for batch in earlier[:intact] for file in batch.values()]
     if problem is None:
         note = (
-            f"An earlier attempt published {published} files, the last for {kept[-1]['last_day']}; this attempt "
-            "resumes after them."
+            f"An earlier attempt published {files}, the last for {kept[-1]['last_day']}; this attempt resumes after it."
         )
         log.info(note)
         return intact, [note]
     consequence = f"keeps the first {len(kept)} and exports the others again" if kept else "exports all of them again"
-    note = f"An earlier attempt published {published} files, but {problem}. This attempt {consequence}."
+    note = f"An earlier attempt published {files}, but {problem}. This attempt {consequence}."
     log.warning(note)
     return intact, [note]
 

@@ -59,7 +59,7 @@ class Killed:
     @property
     def resumed(self):
         """The number of files that the retry did not export again."""
-        return int(re.search(r"An earlier attempt published (\d+) files", self.logs[1])[1])
+        return int(re.search(r"An earlier attempt published (\d+) files?", self.logs[1])[1])
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,8 @@ def test_the_retry_resumes_after_them_and_notes_it(killed):
     # The kill may have come after a file was published and before it was recorded.
     assert len(killed.at_kill) - 1 <= resumed <= len(killed.at_kill)
     last = FIRST + timedelta(days=resumed - 1)
-    note = f"An earlier attempt published {resumed} files, the last for {last}; this attempt resumes after them."
+    files = "1 file" if resumed == 1 else f"{resumed} files"
+    note = f"An earlier attempt published {files}, the last for {last}; this attempt resumes after it."
     assert note not in killed.logs[0]
     assert note in killed.logs[1]
     assert note in killed.retried.returned["notes"]

@@ -174,7 +174,7 @@ UNREADABLE = {
                                        A360TransientError, "proxy"),
     "only HTML 404s for flows": (Service({}, answers=[(LIST_OF_FLOWS, {**HTML_404, "times": 99})], options=EVERYTHING),
                                  A360TransientError, "proxy"),
-    "a list without end": (Service({"endless": True, "page_cap": 1}), A360Error, "no end"),
+    "a list without end": (Service({"endless": True, "page_cap": 1}), A360Error, "doesn't end"),
     "statistics without a known counter": (
         statistics(answers=[("/a360/stats/", {"body": {"data": {"figures": {"sent": 1}}}})]), A360FormatError, "figures"
     ),

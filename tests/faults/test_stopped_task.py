@@ -82,4 +82,4 @@ def test_a_process_that_gets_sigterm_ends_at_once_and_the_retry_resumes(terminat
     check_end(terminated)
     assert (terminated.task.state, terminated.task.tries) == ("success", 2)
     assert len(terminated.task.returned["files"]) == DAYS
-    assert any("this attempt resumes after them" in note for note in terminated.task.returned["notes"])
+    assert any("this attempt resumes after it" in note for note in terminated.task.returned["notes"])

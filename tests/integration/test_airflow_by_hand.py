@@ -179,7 +179,7 @@ def test_manual_runs_export_the_days_that_the_readme_states(standalone):
 @pytest.mark.parametrize("run", ["typed", "ui_without_date"])
 def test_a_manual_run_without_days_fails_and_prints_commands_to_use(standalone, run):
     message = one_error(lines_of(standalone, EXAMPLE, "conversions", run))
-    assert "by hand or through the API without a logical date" in message
+    assert "without a logical date by hand or through the API" in message
     assert f"`{AT}`" in message
     assert f"`{DAYS}`" in message
 

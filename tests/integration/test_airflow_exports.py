@@ -167,7 +167,7 @@ def test_only_the_hourly_run_that_crosses_midnight_exports_the_day(run, tmp_path
     assert exported == {ends[0]: "2026-11-09", ends[24]: "2026-11-10"}
     for result in (runs[end] for end in ends[1:24]):
         assert (result.only_task.state, result.only_task.tries) == ("skipped", 1)
-        assert "the run whose interval crosses midnight exports 2026-11-10" in result.log
+        assert "whose interval crosses midnight UTC exports 2026-11-10" in result.log
 
 
 def test_an_empty_interval_fails_at_once_and_names_the_remedies(run, tmp_path):
@@ -291,7 +291,12 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
             ["403", "Not in your tariff", "tariff includes Automation 360", "A retry doesn't help"],
         ),
         ({"password": ""}, None, {}, ["has no password", "client secret"]),
-        ({}, None, {"a360_conn_id": "elsewhere"}, ["The connection 'elsewhere' isn't defined", "add one of type a360"]),
+        (
+            {},
+            None,
+            {"a360_conn_id": "elsewhere"},
+            ["The connection 'elsewhere' doesn't exist", "create one of type a360"],
+        ),
         ({}, None, {"file_format": "{{ 'xlsx' }}"}, ["xlsx", "jsonl"]),
         ({}, None, {"goal_id": 641435}, ["goal_id needs flow_ids"]),
     ],
@@ -315,7 +320,11 @@ def test_rate_limit_refusals_are_one_line_per_ten_seconds_of_the_tasks_log(airfl
     result = airflow.test(element_stats(tmp_path, flow_ids=MAIN_FLOW), a360=connection(sandbox))
     assert (result.only_task.state, result.only_task.tries) == ("success", 1)
     assert len([seen for seen in sandbox.requests if seen.status == 429]) > 5
-    assert 1 <= result.log.count("beyond the account's limit (429)") <= result.only_task.returned["seconds"] / 10 + 2
+    assert (
+        1
+        <= result.log.count("refused by the account's rate limit (429)")
+        <= result.only_task.returned["seconds"] / 10 + 2
+    )
     assert "Trying again in" not in result.log
 
 

@@ -291,7 +291,7 @@ def test_notes_of_an_earlier_attempt_are_in_the_manifest(attempts):
     attempts(ElementStatistics(), f"/a360/stats/email/{example.PAUSED_EMAIL}")
     manifest, _ = attempts(ElementStatistics())
     resumed, lacking = manifest["notes"]
-    assert "this attempt resumes after them" in resumed
+    assert "this attempt resumes after it" in resumed
     assert f"deleted elements of flow {main}," in lacking
     assert manifest["skipped"] == []
 
