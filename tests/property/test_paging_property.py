@@ -106,6 +106,8 @@ changes = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), seeds), max_s
 storms = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), seeds), min_size=1, max_size=4)
 totals = st.sampled_from(["right", "right", None])
 caps = st.sampled_from([2, 3, 7, 50, 100])
+# Rows are added, none is removed.
+growth = st.lists(st.tuples(st.integers(0, 3), st.just(0), seeds), max_size=6)
 
 
 def rows_of(length):
@@ -232,7 +234,7 @@ def test_a_single_page_needs_one_request_once_totals_are_confirmed():
         assert (list(rows), service.fetches) == (rows_of(length), fetches)
 
 
-@given(length=lengths, size=sizes, total=st.sampled_from(["right", None, 1, 400]), moves=changes)
+@given(length=lengths, size=sizes, total=st.sampled_from(["right", None, 1, 400]), moves=growth)
 def test_a_server_that_ignores_the_offset_is_detected(length, size, total, moves):
     service = Service(rows_of(length), moves, total, ignores_offset=True)
     found, reported = read(service, size)
