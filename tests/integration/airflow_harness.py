@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -396,6 +397,11 @@ class Standalone:
 
 
 def _free_ports(number: int) -> list[str]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [str(one.getsockname()[1]) for one in sockets]
+    """Ports below those that the kernel hands out: while Airflow is down between two starts, it would give them away."""
+    handed_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports: set[str] = set()
+    while len(ports) < number:
+        port = random.randrange(handed_out - 10_000, handed_out)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports.add(str(port))
+    return list(ports)
