@@ -282,7 +282,7 @@ def test_retry_requests_only_what_is_missing_and_lists_every_file(attempts, data
     assert [(file["day"], file["rows"]) for file in manifest["files"]] == [
         (file["day"], file["rows"]) for file in whole["files"]
     ]
-    assert any(f"published {len(earlier)} files" in note for note in manifest["notes"])
+    assert any(f"published {len(earlier)} file" in note for note in manifest["notes"])
 
 
 def test_notes_of_an_earlier_attempt_are_in_the_manifest(attempts):
