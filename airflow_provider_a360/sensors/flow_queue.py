@@ -46,10 +46,12 @@ class A360QueueEventError(A360Error):
 class A360FlowQueueSensor(BaseSensorOperator):
     """Wait until a flow's queue is empty (`in_queue` is 0).
 
-    The sensor succeeds with the flow's `starts`, `in_queue` and `end_count`, and fails after `timeout` seconds. It
-    fails at once, also with `soft_fail`, for an error that waiting can't fix: an unknown flow, a 401 or a 403. With
-    `never_fail`, it is skipped instead of failing. After a temporary error of a poll it continues, so `silent_fail`
-    isn't supported. Poke mode, reschedule mode and deferred waits behave alike.
+    The sensor succeeds with the flow's `starts`, `in_queue` and `end_count`, and fails after `timeout` seconds. After a
+    temporary error of a poll (429, 5xx, network, unreadable response) it continues. Any other error, such as an unknown
+    flow, a 401 or a 403, fails it at once, also with `soft_fail`. With `never_fail`, it is skipped instead of failing.
+    Poke mode, reschedule mode and deferred waits behave alike.
+
+    `silent_fail` isn't supported.
 
     Example::
 
@@ -148,6 +150,7 @@ class A360FlowQueueSensor(BaseSensorOperator):
                 deadline=deadline,
                 settle_polls=self._watch.settle_polls,
                 fail_if_paused=self._watch.fail_if_paused,
+                zeros=self._watch.zeros,
                 paused=self._watch.paused,
             )
             timeout = timedelta(seconds=self.timeout) + _GRACE

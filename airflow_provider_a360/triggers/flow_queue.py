@@ -45,6 +45,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         triggerer doesn't wait longer.
     :param settle_polls: number of consecutive polls that must show an empty queue.
     :param fail_if_paused: fail if the flow is paused while contacts are in its queue.
+    :param zeros: number of consecutive earlier polls that showed an empty queue.
     :param paused: number of consecutive earlier polls that found the flow paused, so that the warning isn't repeated at
         once.
     """
@@ -58,6 +59,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         deadline: float,
         settle_polls: int = 1,
         fail_if_paused: bool = False,
+        zeros: int = 0,
         paused: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -67,11 +69,15 @@ class A360FlowQueueTrigger(BaseTrigger):
         self.deadline = deadline
         self.settle_polls = settle_polls
         self.fail_if_paused = fail_if_paused
+        self.zeros = zeros
         self.paused = paused
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the trigger's path and parameters, which Airflow stores: IDs and numbers, no secrets."""
-        fields = ("a360_conn_id", "flow_id", "poll_interval", "deadline", "settle_polls", "fail_if_paused", "paused")
+        fields = (
+            *("a360_conn_id", "flow_id", "poll_interval", "deadline"),
+            *("settle_polls", "fail_if_paused", "zeros", "paused"),
+        )
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in fields}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -79,7 +85,7 @@ class A360FlowQueueTrigger(BaseTrigger):
         yield TriggerEvent(msgspec.to_builtins(await self._wait()))  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> QueueEvent:
-        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, paused=self.paused)
+        watch = QueueWatch(self.flow_id, self.settle_polls, self.fail_if_paused, self.zeros, self.paused)
         try:
             # A poll may wait for a free thread while the account's server doesn't answer.
             async with asyncio.timeout(max(0.0, self.deadline - time.time()) + POLL_DEADLINE) as most:

@@ -1,5 +1,6 @@
 """The sensor: time-outs, replaced secrets, settling, paused flows and errors, without Airflow's processes."""
 
+import asyncio
 import json
 import time
 import traceback
@@ -198,6 +199,18 @@ def test_with_a_task_state_store_each_poke_polls_once(answer_polls):
         rescheduled(context)
     assert polls() == 1
     assert rescheduled(context)["in_queue"] == 0
+
+
+def test_a_deferred_wait_counts_the_tasks_own_poll(answer_polls):
+    polls = answer_polls(0)
+    sensor = A360FlowQueueSensor(
+        task_id="wait", flow_id=example.MAIN_FLOW, settle_polls=2, poke_interval=0.01, deferrable=True
+    )
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({})
+    event = asyncio.run(anext(deferred.value.trigger.run()))
+    assert event.payload["outcome"] == "drained"
+    assert polls() == 2
 
 
 @pytest.mark.parametrize("nothing", [None, "", "None"])
