@@ -385,7 +385,7 @@ class Standalone:
 
 
 def _free_ports(number: int) -> list[str]:
-    """Ports below those that the kernel hands out: while Airflow is down between two starts, it would give them away."""
+    """Ports below those that the kernel hands out: it would give them away while Airflow is down between two starts."""
     handed_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     ports: set[str] = set()
     while len(ports) < number:
