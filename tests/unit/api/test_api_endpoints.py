@@ -313,7 +313,7 @@ def table() -> list[Endpoint]:
 
 
 @pytest.mark.parametrize("endpoint", [pytest.param(row, id=row.name) for row in table()])
-def test_every_endpoint_of_the_page(sandbox, endpoint):
+def test_every_documented_endpoint(sandbox, endpoint):
     client = connect(sandbox)
     client.flow(FLOW)
     since = len(sandbox.requests)
@@ -368,13 +368,13 @@ def test_event_logs_are_deleted(serve, given):
     assert len(left) < len(before)
 
 
-def test_event_logs_that_are_deleted_without_a_word_are_deleted(sandbox):
+def test_a_204_means_that_event_logs_were_deleted(sandbox):
     sandbox.answer_next("/a360/events/", status=204)
     connect(sandbox).delete_event_logs(email="ada@example.com")
     assert asked(sandbox) == [204]
 
 
-def test_event_logs_at_an_unknown_path_are_not_deleted(sandbox):
+def test_a_404_at_the_deletion_of_event_logs_is_an_error(sandbox):
     sandbox.answer_next("/a360/events/", status=404, body={"message": "Not found"})
     with pytest.raises(A360NoDataError, match="404 Not found"):
         connect(sandbox).delete_event_logs(email="ada@example.com")
@@ -396,7 +396,7 @@ def test_one_bound_of_the_filter_is_enough(sandbox, bound):
     assert {key: value["value"] for key, value in fields.items()} == {name: "2026-11-02"}
 
 
-def test_statistics_carry_the_days_that_were_asked_for(sandbox):
+def test_statistics_have_the_requested_days(sandbox):
     stats = connect(sandbox).element_stats(example.EMAIL, "email", **DAYS)
     assert (stats.first_day, stats.last_day) == (FIRST, LAST)
     assert (stats.element_id, stats.element_type) == (example.EMAIL, "email")
@@ -412,7 +412,7 @@ def test_sorting_is_passed_on(sandbox):
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 @pytest.mark.parametrize("past_end", ["empty", "404"])
-def test_the_flow_list_is_whole_at_any_page_size(sandbox, size, past_end):
+def test_the_flow_list_is_complete_at_any_page_size(sandbox, size, past_end):
     sandbox.options.past_end = past_end
     assert [flow.id for flow in connect(sandbox, page_size=size).flows()] == [f.id for f in sandbox.account.flows]
 
@@ -438,13 +438,13 @@ def test_the_filtered_totals_hold_every_goal_when_a_page_holds_one(sandbox):
         pytest.param(lambda client: client.delete_event_logs(event_id="", email=""), id="delete empty"),
     ],
 )
-def test_a_wrong_argument_is_told_before_anything_is_sent(sandbox, call):
+def test_a_wrong_argument_is_an_error_before_any_request(sandbox, call):
     with pytest.raises(A360ConfigError):
         call(connect(sandbox))
     assert sandbox.requests == []
 
 
-def test_conversions_read_by_many_requests_at_once_come_in_the_lists_order(sandbox):
+def test_conversions_requested_in_parallel_come_in_the_lists_order(sandbox):
     sandbox.options.latency = 0.01
     rows = list(connect(sandbox, page_size=20, max_in_flight=8).conversions(FLOW))
     assert [row.conversion_id for row in rows] == [r.id for r in sandbox.account.flow(FLOW).conversions_of()[::-1]]
