@@ -22,7 +22,7 @@ from airflow_provider_a360.api.errors import (
 
 # Error codes of the service, sent with various statuses.
 _LIMIT_CODE = 2020202020
-_TARIFF_CODE = 3030303030
+_PLAN_CODE = 3030303030
 
 _NO_CONTENT, _UNAUTHORISED, _FORBIDDEN = 204, 401, 403
 # 408 and 425: a proxy timed out, or wants the request to be repeated.
@@ -63,10 +63,10 @@ def read(method: str, path: str, status: int, headers: Mapping[str, str], body: 
     reason = _reason(data) or f"without a message, error_code {code}" if code else _reason(data) or "no message"
     if 400 <= (code or 0) < 600:  # noqa: PLR2004
         status = code or status
-    if code == _LIMIT_CODE or (status in _RETRYABLE and code != _TARIFF_CODE) or status >= 500:  # noqa: PLR2004
+    if code == _LIMIT_CODE or (status in _RETRYABLE and code != _PLAN_CODE) or status >= 500:  # noqa: PLR2004
         as_status = TOO_MANY if code == _LIMIT_CODE else status
         raise A360TransientError(method, path, as_status, reason, retry_after=_retry_after(headers))
-    if status == _FORBIDDEN or code == _TARIFF_CODE:
+    if status == _FORBIDDEN or code == _PLAN_CODE:
         raise A360ForbiddenError(method, path, status, reason)
     if status == _UNAUTHORISED:
         raise A360AuthError(method, path, status, reason)

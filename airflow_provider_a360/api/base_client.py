@@ -81,7 +81,7 @@ class BaseClient:
         :param paths: the path, or several spellings of it, in the order in which to try them.
         :param name: what the list holds, for messages.
         :param read: turns raw rows into records.
-        :param identity: returns what tells a record from the others of the list.
+        :param identity: returns a key that is unique within the list.
         :param params: the query, without limit and offset.
         """
 
@@ -139,8 +139,12 @@ class BaseClient:
             method, path, params=params, body=body, deadline=self._deadline, cancelled=self.cancelled
         )
 
-    def _first_page(self) -> dict[str, int]:
-        """Return the paging parameters of statistics: the page calls them optional, its sample error requires them."""
+    @property
+    def _paging_params(self) -> dict[str, int]:
+        """The query parameters limit and offset for statistics.
+
+        The documentation calls them optional, but its sample error says they are required.
+        """
         return {"limit": self.settings.page_size, "offset": 0}
 
 

@@ -1,4 +1,4 @@
-"""The client of an account: a method for each endpoint of the service's page."""
+"""The client of an account: a method for each documented endpoint."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _numbers = itertools.count()
 
 
 def conversion_identity(row: Conversion) -> int:
-    """Return a number that tells a conversion from all others of its flow.
+    """Return a number that is unique to this conversion within its flow.
 
     Its id isn't enough: the service may number main trigger and goals separately, and each goal too. The number takes
     half the memory of a tuple, and a list may have a million rows.
@@ -52,7 +52,7 @@ class ConversionEndpoints(FlowEndpoints):
             answer = self._get_of_flow(flow_id, path, {**span, **page})
             return envelopes.find_object(answer, endpoints.CONVERSION_COUNTS, place)
 
-        data = fetch(self._first_page() if span else {})
+        data = fetch(self._paging_params if span else {})
         goals = values.sequence(data.get("goals"), place)
         # The filtered form takes limit and offset, so its goals may be one page of them.
         size = self.settings.page_size

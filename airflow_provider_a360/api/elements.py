@@ -37,21 +37,22 @@ class ElementEndpoints(BaseClient):
     ) -> ElementStats | None:
         """Return an element's statistics, for all time or for a period ("Get Statistics about the … Element").
 
-        For filters and conditions, `executed` and `last_send` cover all time even if days are given, says the page.
+        According to the documentation, `executed` and `last_send` of filters and conditions cover all time even if days
+        are given.
 
         :param element_id: the element's id.
         :param element_type: the element's type (`endpoints.ELEMENT_TYPES`).
         :param first_day: the first UTC day.
         :param last_day: the last UTC day, included.
         :return: the statistics; None if the service has none.
-        :raises A360ConfigError: if the page doesn't name the element type.
+        :raises A360ConfigError: if the documentation doesn't name the element type.
         """
         element_id = arguments.identifier(element_id, "element_id")
         kind = endpoints.element_type(element_type)
         first, last = bounds(first_day, last_day)
         span = filter_params(first, last)
         template = endpoints.ELEMENT_STATS_FILTERED if span else endpoints.ELEMENT_STATS
-        params: Params = {**span, **self._first_page()} if span else {}
+        params: Params = {**span, **self._paging_params} if span else {}
         try:
             answer = self._get(template.format(path=kind.stats_path, element_id=element_id), params)
             self._condition_path_works |= bool(span) and kind.name == endpoints.CONDITION
@@ -68,7 +69,7 @@ class ElementEndpoints(BaseClient):
         )
 
     def _condition_at_printed_path(self, element_id: int, params: Params) -> Any:
-        """Ask for a condition's filtered statistics at the path of e-mails, where the service's page prints them.
+        """Request a condition's filtered statistics at the path of e-mails, where the documentation prints them.
 
         :return: the statistics; an empty object if they are missing, or have counters that only an e-mail has.
         """
@@ -122,8 +123,8 @@ class ElementEndpoints(BaseClient):
 
         :param element_id: the element's id.
         :param element_type: the element's type; the service lists contacts for all types but `messenger`.
-        :param sort_field: the field to sort by; the page shows `id` and `execution_date`.
-        :param sort_direction: "asc" is from highest to lowest, says the page, and "desc" from lowest to highest.
+        :param sort_field: the field to sort by; the documentation shows `id` and `execution_date`.
+        :param sort_direction: "asc" or "desc". According to the documentation, `asc` sorts from highest to lowest.
         :return: a stream of `EmailContact`, `PushContact`, `SmsContact`, or `TriggeredContact` for all other types.
         :raises A360ConfigError: if the service has no list of contacts for the element type.
         :raises A360ListMovedError: while iterating, if the list keeps changing.
@@ -157,5 +158,5 @@ class ElementEndpoints(BaseClient):
 
 
 def _content(row: Contact) -> bytes:
-    """Return what tells rows without an id apart: all that they hold."""
+    """Return a hash of the whole row, as the identity of a row without an id."""
     return hashlib.blake2b(msgspec.json.encode(row), digest_size=8).digest()

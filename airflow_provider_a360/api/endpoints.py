@@ -1,4 +1,4 @@
-"""The paths, element types, conversion kinds and status codes of the service's page."""
+"""The paths, element types, conversion kinds and status codes of the service's documentation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TYPES = (
     ElementType("email", "email", "email"),
     ElementType("push", "push", "push"),
     ElementType("sms", "sms", "sms"),
-    # Missing in the page's lists of types, but its statistics are documented; a list of contacts isn't.
+    # Missing in the documentation's lists of types. Its statistics are documented, a list of contacts isn't.
     ElementType("messenger", "messenger", None),
     ElementType("filter", "filter", "flow-operator"),
     ElementType("trigger", "trigger", "flow-operator"),
@@ -55,7 +55,7 @@ def element_type(name: str) -> ElementType:
 
     :param name: its name in a flow's details.
     :return: the element type.
-    :raises A360ConfigError: if the service's page doesn't name it.
+    :raises A360ConfigError: if the documentation doesn't name it.
     """
     try:
         return ELEMENT_TYPES[name]
@@ -66,7 +66,7 @@ def element_type(name: str) -> ElementType:
 
 CONDITION = "trigger"
 PRINTED_CONDITION_PATH = "email"
-"""Where the page prints the filtered statistics of conditions; most likely a mistake for `trigger`."""
+"""Where the documentation prints the filtered statistics of conditions; most likely a mistake for `trigger`."""
 
 COUNTERS = frozenset(
     {"executed", "deleted", "positive", "negative", "stopped", "sent", "delivered", "opened", "clicked", "errors"}
@@ -83,8 +83,8 @@ CONVERSION_KINDS: tuple[ConversionKind, ...] = ("all", "maintrigger", "goal")
 def conversions_paths(flow_id: int, kind: ConversionKind, goal_id: int | None, *, filtered: bool) -> tuple[str, ...]:
     """Return the paths at which to look for a list of conversions, in this order.
 
-    For the conversions by any goal there are two: the page prints `goal` without a filter and `goals` with one, and
-    either may be a mistake.
+    For the conversions by any goal there are two: the documentation prints `goal` without a filter and `goals` with
+    one, and either may be a mistake.
 
     :param flow_id: the flow's id.
     :param kind: the kind of conversions.

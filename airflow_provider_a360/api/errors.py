@@ -91,16 +91,16 @@ class A360RevokedError(A360Error):
 
 
 class A360ForbiddenError(A360AnswerError):
-    """The account may not do this (403): check its tariff and its IP allow-list."""
+    """The account may not do this (403): check its plan and its IP allow-list."""
 
     remedy = (
-        "A retry doesn't help: check that the account's tariff includes Automation 360 and its API, "
+        "A retry doesn't help: check that the account's plan includes Automation 360 and its API, "
         "and that this machine's IP address is on the account's allow-list, if it has one."
     )
 
 
 class A360RequestError(A360AnswerError):
-    """The service calls the request wrong (400 and similar): fix the field that the message names."""
+    """The service rejected the request (400 and similar): fix the field that the message names."""
 
     remedy = "Fix the field that the message names; if it names none, check the connection's host."
 

@@ -62,7 +62,7 @@ class FlowEndpoints(BaseClient):
     def flow_stats(self, flow_id: int, first_day: Day = None, last_day: Day = None) -> dict[str, Any]:
         """Return a flow's statistics for a period ("To get information about the flow for a chosen period").
 
-        The service's page doesn't show this response, so its fields come under the service's names. Strings that are
+        The documentation doesn't show this response, so its fields come under the service's names. Strings that are
         plain numbers become numbers; fields that hold text, such as `name` and `phone`, stay strings.
 
         :param flow_id: the flow's id.
@@ -77,7 +77,7 @@ class FlowEndpoints(BaseClient):
         if not span:
             raise A360ConfigError("flow_stats needs first_day, last_day or both; flow() gives a flow's totals.")
         path = endpoints.FLOW_FILTERED.format(flow_id=flow_id)
-        answer = self._get_of_flow(flow_id, path, {**span, **self._first_page()})
+        answer = self._get_of_flow(flow_id, path, {**span, **self._paging_params})
         stats = values.mapping(answer.get("data", answer), f"Flow {flow_id}")
         return {name: values.with_numbers(value, name) for name, value in stats.items()}
 

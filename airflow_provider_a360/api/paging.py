@@ -33,7 +33,8 @@ class Listing(Generic[T_co]):
     """A list as a stream of rows. The first page is read at once, the others while iterating. Each row comes once.
 
     A list is complete when as many distinct rows have come as its total states (less those added while reading) or,
-    without a total, at an empty page. A page with fewer rows than its limit doesn't end the list.
+    without a total, at an empty page. While rows are missing, a page with fewer rows than its limit
+    doesn't end the list.
 
     To notice changes, each page begins with the last row of the page before it. If that row is missing, rows were
     removed, and others may have moved to an offset that was already read. Then, and if fewer rows came than the total

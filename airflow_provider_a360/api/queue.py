@@ -47,7 +47,7 @@ class QueueWatch:
         :raises A360FlowNotFoundError: if the account has no such flow.
         :raises A360AuthError: if the credentials are wrong.
         :raises A360ForbiddenError: if the account may not use the API.
-        :raises A360RequestError: if the service calls the request wrong.
+        :raises A360RequestError: if the service rejected the request.
         """
         try:
             details = client.flow(self.flow_id)

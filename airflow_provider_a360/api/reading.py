@@ -43,7 +43,8 @@ class Page(Generic[T]):
 class TotalMeaning:
     """What is known of the totals of one kind of list. All lists of the kind share it.
 
-    :param counts_the_list: a page had fewer rows than its total, so the total doesn't count the rows of the page.
+    :param counts_the_list: the total is known to count the whole list: it was once higher than the number of rows on
+        its page.
     :param offset_is_ignored: another offset returned the same rows, so the next page can't show whether there are more.
     """
 
@@ -77,9 +78,11 @@ class Reading:
     page, or after a gap), the reading isn't linked, and only a second reading with the same rows shows that nothing
     changed.
 
-    The reading ends when enough distinct rows have come (see `_needed`), at a page with fewer rows than its limit.
-    Until then, a page without new rows is a gap, and the reading continues after it, past the total if need be. Without
-    a total, or if more rows have come than it states, the reading ends at an empty page.
+    Where the reading ends depends on how many distinct rows have come:
+
+    - Too few rows (see `_needed`): a short page is a gap, read on, past the total if need be.
+    - Enough rows: the reading ends at the next short or empty page, because after a full page the total may be too low.
+    - More rows than the total states, or no total: the reading ends at an empty page.
 
     :param name: what the list holds, for messages.
     :param size: the limit of each page.

@@ -62,11 +62,11 @@ class Element(Record):
 
     id: int
     type: str | None
-    """One of `endpoints.ELEMENT_TYPES`, or a type that the page doesn't name."""
+    """One of `endpoints.ELEMENT_TYPES`, or a type that the documentation doesn't name."""
     name: str | None
     """The subject of an e-mail or the title of a push."""
     created: datetime | None
-    """Can be some hours off: in the page's sample, it is three hours later than the flow's."""
+    """Can be some hours off: in the documentation's sample, it is three hours later than the flow's."""
     last_send: datetime | None
     extra: str | None
 

@@ -83,8 +83,8 @@ class ConversionLists:
         return by_kind[self.selection.kind]
 
     def note_shortfall(self, listing: Listing[Conversion], days: Days | None, diagnostics: Diagnostics) -> None:
-        """Add a note if a list had fewer rows than its total or, if the total doesn't count the list, fewer than the
-        service's own count.
+        """Add a note if a list had fewer rows than its total or, if the total isn't reliable, fewer than the service's
+        own count.
 
         :param listing: a list that has been read to its end.
         :param days: the days that the list was filtered by, or None for the unfiltered list.

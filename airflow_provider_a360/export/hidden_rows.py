@@ -81,7 +81,7 @@ class HiddenRowCheck:
         if not self.filter_date.unproven_kinds:
             return
         if self._adjacent is None:
-            # A kind that was not expected has come on a later page of the flow's list.
+            # A later page of the flow's list had a conversion of an unexpected kind.
             self.request()
         conclusive = True
         for adjacent in self._adjacent or ():

@@ -55,9 +55,7 @@ WAITS = {
     "unknown": Wait([4, UNKNOWN], "failed", options={"soft_fail": True}, polls=2, logged=("does not exist",)),
     "unknown_at_first": Wait([0], "failed", options={"soft_fail": True, "flow_id": 999}, logged=("Flow 999 does not",)),
     "forbidden": Wait([4, FORBIDDEN], "failed", options={"soft_fail": True}, polls=2, logged=("Not in your tariff",)),
-    "forbidden_at_first": Wait(
-        [FORBIDDEN], "failed", options={"soft_fail": True}, polls=1, logged=("tariff includes",)
-    ),
+    "forbidden_at_first": Wait([FORBIDDEN], "failed", options={"soft_fail": True}, polls=1, logged=("plan includes",)),
     "unauthorised": Wait([UNAUTHORISED], "failed", options={"soft_fail": True}, logged=("Check the connection",)),
     # The task is retried, because the connection may hold a new secret by then. Here it doesn't.
     "revoked": Wait([4, UNAUTHORISED], "failed", tries=2, logged=("save the new ones", "Check the connection")),

@@ -57,7 +57,7 @@ FAILING = f"""
 """
 EXPECTED_ERRORS = {
     "refused": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
-    "forbidden": r"Connection tariff: GET /a360/\S+: 403 Not in your tariff.*tariff includes Automation 360",
+    "forbidden": r"Connection tariff: GET /a360/\S+: 403 Not in your tariff.*plan includes Automation 360",
     "waiting": r"Connection wrong: POST /oauth/access_token: 401 .*Check the connection",
     "unknown": r"Flow 99 does not exist in this account\. List the flows with `airflow a360 flows`",
     "digits": r"flow_ids is '9{59}…; it must be an id of the service",

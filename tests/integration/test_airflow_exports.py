@@ -288,7 +288,7 @@ def test_an_empty_list_of_flows_skips_the_task(run, tmp_path, flow_ids):
             {},
             (403, {"message": "Not in your tariff", "error_code": 3030303030}),
             {},
-            ["403", "Not in your tariff", "tariff includes Automation 360", "A retry doesn't help"],
+            ["403", "Not in your tariff", "plan includes Automation 360", "A retry doesn't help"],
         ),
         ({"password": ""}, None, {}, ["has no password", "client secret"]),
         (

@@ -159,7 +159,10 @@ def test_the_error_for_a_wrong_connection_names_the_reason(run, connect, changed
 @pytest.mark.parametrize(
     ("answer", "named"),
     [
-        ({"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}}, ["403 Not in", "tariff"]),
+        (
+            {"status": 403, "body": {"message": "Not in your plan", "error_code": 3030303030}},
+            ["403 Not in", "plan includes"],
+        ),
         ({"status": 403, "body": {"message": "Your IP is not allowed", "error_code": 403}}, ["Your IP", "allow-list"]),
         ({"status": 200, "body": {"data": 7}}, ["The list of flows", "has a int, not rows"]),
         ({"status": 400, "body": {"message": "Bad limit"}}, ["400 Bad limit"]),

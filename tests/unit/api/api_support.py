@@ -1,4 +1,4 @@
-"""What the tests of the client have in common: clients of a sandbox, a clock that a test moves, what was asked."""
+"""What the client's tests share: clients of a sandbox, a clock that a test moves, the statuses of received requests."""
 
 import time
 from datetime import UTC, datetime

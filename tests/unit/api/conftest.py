@@ -1,4 +1,4 @@
-"""A sandbox, and a socket that answers what a test writes by hand."""
+"""A sandbox, and a server that sends whatever bytes a test writes."""
 
 import socketserver
 import threading
@@ -30,7 +30,7 @@ def _running() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(_running: Sandbox) -> Iterator[Sandbox]:
-    """A sandbox without a limit, asked nothing yet, whose clock stands still. Its account is not to be changed."""
+    """A sandbox without a rate limit or earlier requests, whose clock stands still. Don't change its account."""
     for knob in fields(SandboxOptions):
         setattr(_running.options, knob.name, knob.default)
     _running.options.requests_per_second = 0
@@ -46,7 +46,7 @@ def sandbox(_running: Sandbox) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Sandbox]]:
-    """Starts a sandbox of its own, whose account may be changed; its arguments are knobs."""
+    """Start a sandbox for one test, which may change its account; the arguments are its options."""
     with ExitStack() as stack:
 
         def start(**knobs: Any) -> Sandbox:
@@ -63,8 +63,9 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[..., tuple[str, list[int]]]]:
-    """Starts a server that does with each connection what a function says: `handle(number, connection)`, once the
-    request has come. Returns its URL and the numbers of the connections so far.
+    """Start a server that calls `handle(number, connection)` for each connection, once the request has come.
+
+    It returns the server's URL and the numbers of the connections so far.
     """
     with ExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""What a 404, an empty answer and a Condition's doubtful path mean."""
+"""What a 404 and an empty response mean, and which path a condition's filtered statistics have."""
 
 import pytest
 from api_support import asked, connect
@@ -31,7 +31,7 @@ of_a_flow = pytest.mark.parametrize("call", OF_A_FLOW.values(), ids=OF_A_FLOW)
 
 
 @of_a_flow
-def test_an_unknown_flow_is_found_out_by_asking_for_it(sandbox, call):
+def test_a_404_of_an_unknown_flow_is_checked_by_requesting_the_flow(sandbox, call):
     with pytest.raises(A360FlowNotFoundError, match=f"Flow {UNKNOWN} does not exist in this account") as caught:
         call(connect(sandbox), UNKNOWN)
     assert caught.value.flow_id == UNKNOWN
@@ -59,7 +59,7 @@ def test_a_404_of_a_flow_not_seen_yet_costs_one_more_request(sandbox, call):
 
 
 @of_a_flow
-def test_a_404_that_a_proxy_answers_is_not_believed(sandbox, call):
+def test_a_404_from_a_proxy_does_not_mean_that_a_flow_is_unknown(sandbox, call):
     wanted = call(connect(sandbox), example.MAIN_FLOW)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body="<h1>Not Found</h1>")
     assert call(connect(sandbox), example.MAIN_FLOW) == wanted
@@ -83,14 +83,14 @@ def test_a_flow_that_is_listed_but_has_no_details_is_known(serve, call):
     assert asked(sandbox) == [404]
 
 
-def test_an_empty_list_of_an_unknown_flow_is_not_believed(sandbox):
+def test_an_empty_list_of_an_unknown_flow_is_an_error(sandbox):
     sandbox.answer_next(f"/a360/autoresponders/{UNKNOWN}/", body={"total": 0, "items": []})
     with pytest.raises(A360FlowNotFoundError):
         connect(sandbox).conversions(UNKNOWN)
 
 
 @pytest.mark.parametrize("answer", [{"status": 404}, {"body": {"autoresponder": [], "flows": []}}, {"body": []}])
-def test_a_flow_that_answers_with_nothing_is_unknown(sandbox, answer):
+def test_a_flow_with_an_empty_response_is_unknown(sandbox, answer):
     sandbox.answer_next(f"/a360/autoresponders/{UNKNOWN}", **answer)
     with pytest.raises(A360FlowNotFoundError):
         connect(sandbox).flow(UNKNOWN)
@@ -123,7 +123,7 @@ def test_a_page_past_the_end_ends_the_list(sandbox, manner, size):
 
 
 @pytest.mark.parametrize("body", [{"data": []}, {"data": None}, {"data": {}}, [], {}])
-def test_statistics_that_hold_nothing_are_none(sandbox, body):
+def test_empty_statistics_are_none(sandbox, body):
     sandbox.answer_next("/a360/stats/email/", body=body)
     assert connect(sandbox).element_stats(example.EMAIL, "email") is None
 
@@ -140,7 +140,7 @@ def test_a_conditions_own_path_comes_first(sandbox):
     assert asked(sandbox, PRINTED) == []
 
 
-def test_the_printed_path_answers_for_a_condition_where_its_own_doesnt(sandbox):
+def test_a_conditions_printed_path_is_used_if_its_own_path_fails(sandbox):
     sandbox.options.condition_path = "email"
     stats = connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS)
     assert stats.element_type == "trigger"
@@ -159,7 +159,7 @@ def test_the_printed_path_answers_for_a_condition_where_its_own_doesnt(sandbox):
         None,
     ],
 )
-def test_an_emails_body_at_the_printed_path_is_refused(sandbox, data):
+def test_statistics_of_an_email_at_the_printed_path_are_refused(sandbox, data):
     sandbox.answer_next(CONDITION, status=404, body=NO_DATA)
     sandbox.answer_next(PRINTED, body={"data": data})
     assert connect(sandbox).element_stats(example.CONDITION, "trigger", **DAYS) is None
@@ -181,7 +181,7 @@ def test_a_conditions_path_that_has_worked_once_is_trusted_when_it_has_no_data(s
     assert asked(sandbox, "/a360/stats/email") == []
 
 
-def test_only_a_conditions_filtered_statistics_are_asked_for_twice(sandbox):
+def test_only_filtered_statistics_of_conditions_have_a_second_path(sandbox):
     client = connect(sandbox)
     client.element_stats(UNKNOWN, "trigger")
     client.element_stats(UNKNOWN, "filter", **DAYS)
@@ -197,7 +197,7 @@ def test_only_a_conditions_filtered_statistics_are_asked_for_twice(sandbox):
 def test_goals_listed_under_the_other_spelling_are_found(sandbox, days, printed, other):
     path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/"
     row = {"id": 7, "conversion_type": "goal", "flow_id": 9, "conversion_date": "2026-11-02 10:00:00"}
-    # The first list of a run that fits on a page is looked behind.
+    # A client's first list that fits on a page takes a second request, to see whether it ends there.
     for rows in ([row], []):
         sandbox.answer_next(path + printed, status=404)
         sandbox.answer_next(path + other, body={"total": 1, "items": rows})
@@ -237,7 +237,7 @@ NO_204, BAD, BUSY, GOOD = (204, None), (400, {"message": "Bad"}), (502, None), (
         pytest.param(BAD, None, A360RequestError, [400], id="first 400"),
     ],
 )
-def test_a_second_spelling_is_asked_for_where_the_first_is_unknown(sandbox, one, other, meaning, statuses):
+def test_the_second_spelling_is_requested_if_the_first_is_unknown(sandbox, one, other, meaning, statuses):
     for path, answer in zip(SPELLINGS, (one, other), strict=True):
         if answer:
             sandbox.answer_next(path, status=answer[0], body=answer[1], times=3)
@@ -253,7 +253,7 @@ def test_a_second_spelling_is_asked_for_where_the_first_is_unknown(sandbox, one,
 
 
 @pytest.mark.parametrize(("answer", "meaning"), [(BAD, A360RequestError), (JSON_404, A360NoDataError)])
-def test_a_path_with_one_spelling_means_what_it_answers(sandbox, answer, meaning):
+def test_a_path_with_one_spelling_gives_its_own_error(sandbox, answer, meaning):
     sandbox.answer_next(SPELLINGS[0], status=answer[0], body=answer[1])
     with pytest.raises(meaning):
         connect(sandbox)._get_first(SPELLINGS[:1], {})
@@ -269,7 +269,7 @@ def test_a_204_of_a_known_flow_is_no_data(sandbox, call):
     assert asked(sandbox) == [200, 204]
 
 
-def test_a_flow_with_rows_is_known_without_asking_for_it(sandbox):
+def test_a_flow_with_rows_is_known_without_another_request(sandbox):
     client = connect(sandbox)
     client.conversions(example.MAIN_FLOW)
     sandbox.answer_next(f"/a360/autoresponders/{example.MAIN_FLOW}/", status=404, body=NO_DATA)

@@ -46,14 +46,14 @@ def test_flows_as_written_or_rendered(given, ids):
         float("nan"), float("inf"), "{{ flow }}",
     ],
 )  # fmt: skip
-def test_what_is_no_flow_is_refused_with_its_value(given):
+def test_an_invalid_flow_is_refused_with_its_value(given):
     with pytest.raises(A360ConfigError, match="flow_ids is ") as caught:
         rendered.identifiers(given)
     assert caught.value.args
 
 
 @pytest.mark.parametrize("given", [None, "None", "", 0, -3, True, "x", 2.5, [1], object()])
-def test_what_is_no_id_is_refused_by_name(given):
+def test_an_invalid_id_is_refused_with_the_parameters_name(given):
     with pytest.raises(A360ConfigError, match=r"goal_id is .*; it must be an id of the service"):
         arguments.identifier(given, "goal_id")
 
@@ -83,12 +83,12 @@ def test_days_as_written_or_rendered(given, day):
 
 
 @pytest.mark.parametrize("given", [None, "None", "", "yesterday", "20.11.2026", "2026-02-30", "{{ ds }}", 0, [], {}])
-def test_what_is_no_day_is_refused_by_name(given):
+def test_an_invalid_day_is_refused_with_the_parameters_name(given):
     with pytest.raises(A360ConfigError, match=re.escape(f"first_day is {given!r}; it must be a day such as")):
         arguments.day(given, "first_day")
 
 
-def test_a_day_off_the_calendars_end_is_refused_too():
+def test_a_day_outside_of_the_calendar_is_refused():
     with pytest.raises(A360ConfigError, match="last_day"):
         arguments.day("9999-12-31T23:00:00-05:00", "last_day")
 
@@ -112,7 +112,7 @@ def test_names_as_written_or_rendered(given, found):
 
 
 @pytest.mark.parametrize("given", [7, [7], "[7]", [None]])
-def test_what_is_no_name_is_refused(given):
+def test_an_invalid_name_is_refused(given):
     with pytest.raises(A360ConfigError, match="element_types is "):
         rendered.names(given, "element_types")
 
@@ -125,6 +125,6 @@ def test_booleans_as_written_or_rendered(given, found):
 
 
 @pytest.mark.parametrize("given", [None, "None", "", 1, 0, "yes", "1", []])
-def test_what_is_neither_true_nor_false_is_refused(given):
+def test_an_invalid_boolean_is_refused(given):
     with pytest.raises(A360ConfigError, match="include_deleted is "):
         rendered.boolean(given, "include_deleted")

@@ -1,4 +1,4 @@
-"""Where the access token comes from, how long it is used, and what a refusal means."""
+"""Where the access token comes from, how long it is used, and what a 401 means."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ def test_a_token_is_renewed_before_it_expires(sandbox, clock, life, step):
 
 
 def test_the_time_that_a_login_took_counts_as_the_tokens_age():
-    """The service may have made the token at the very start of a slow answer."""
+    """The service may have issued the token at the start of a slow response."""
     clock = Clock()
     credentials = ClientCredentials("client", "secret", clock=clock)
     answers = iter("abc")
@@ -69,7 +69,7 @@ def test_expires_in_may_be_a_string(sandbox, clock):
 
 
 @pytest.mark.parametrize("life", [None, "", "soon", {}])
-def test_a_life_that_is_no_number_counts_as_an_hour(sandbox, clock, life):
+def test_an_invalid_lifetime_counts_as_an_hour(sandbox, clock, life):
     sandbox.answer_next(TOKEN_PATH, body={"access_token": sandbox.api_key, "expires_in": life}, times=2)
     client = on_clock(connect(sandbox), clock)
     client.flow(example.EMPTY_FLOW)
@@ -132,7 +132,7 @@ def test_an_element_without_statistics_accepts_the_token_too(sandbox):
     assert asked(sandbox).count(401) == 3
 
 
-def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_error(sandbox):
+def test_a_new_token_that_is_used_up_before_the_retry_is_no_error(sandbox):
     sandbox.options.token_requests = 9
     sandbox.options.share_429 = 0.3
     client = connect(sandbox, max_in_flight=8)
@@ -142,7 +142,7 @@ def test_a_token_that_others_use_up_before_the_replay_comes_to_its_turn_is_no_er
 
 
 def used_up_by_others(client, monkeypatch):
-    """The client, where others of its account have used each new token with success before its own turn comes."""
+    """A client whose new tokens are used up by other clients of the account before it can use them."""
     credentials = client._transport._credentials
     access_token = credentials.access_token
 
@@ -156,7 +156,7 @@ def used_up_by_others(client, monkeypatch):
 
 
 @pytest.mark.parametrize("refusals", [1, 3, 5])
-def test_a_request_may_find_five_tokens_used_up_by_others(sandbox, monkeypatch, refusals):
+def test_a_request_is_retried_with_up_to_five_new_tokens(sandbox, monkeypatch, refusals):
     sandbox.answer_next(FLOW, status=401, times=refusals)
     client = used_up_by_others(connect(sandbox), monkeypatch)
     assert client.flow(example.EMPTY_FLOW).starts == 0
@@ -171,7 +171,7 @@ def test_a_request_that_is_refused_with_every_token_is_given_up(sandbox, monkeyp
     assert asked(sandbox) == [401] * 6
 
 
-def test_a_second_401_is_an_error_and_not_tried_again(sandbox):
+def test_a_second_401_is_an_error_and_is_not_retried(sandbox):
     sandbox.answer_next(FLOW, status=401, body={"message": "Unauthorized!", "error_code": 401}, times=9)
     with pytest.raises(A360AuthError, match=r"GET /a360/autoresponders/\d+: 401 Unauthorized!.*client ID") as caught:
         connect(sandbox).flow(example.EMPTY_FLOW)
@@ -180,14 +180,14 @@ def test_a_second_401_is_an_error_and_not_tried_again(sandbox):
     assert logins(sandbox) == 2
 
 
-def test_a_wrong_secret_is_told_at_once(sandbox):
+def test_a_wrong_secret_is_an_error_without_retries(sandbox):
     with pytest.raises(A360AuthError, match=r"POST /oauth/access_token: 401 .*enter the client ID as login"):
         connect(sandbox, secret="wrong").flow(example.EMPTY_FLOW)
     assert [seen.path for seen in sandbox.requests] == [TOKEN_PATH]
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_login_refused_otherwise_is_a_matter_of_the_connection_too(sandbox, status):
+def test_a_login_refused_with_another_status_is_an_auth_error(sandbox, status):
     sandbox.answer_next(TOKEN_PATH, status=status, body={"error": "invalid_client"}, times=2)
     with pytest.raises(A360AuthError, match=f"{status} invalid_client.*Check the connection"):
         connect(sandbox).flow(example.EMPTY_FLOW)
@@ -211,14 +211,14 @@ def test_a_static_key_needs_no_login_and_is_not_replayed(sandbox):
     assert logins(sandbox) == 0
 
 
-def test_a_token_endpoint_that_fails_at_random_is_tried_again(sandbox):
+def test_a_token_endpoint_that_fails_at_random_is_retried(sandbox):
     sandbox.answer_next(TOKEN_PATH, status=502, body="<html>Bad Gateway</html>", times=3)
     assert connect(sandbox).flow(example.EMPTY_FLOW).starts == 0
     assert asked(sandbox, TOKEN_PATH) == [502, 502, 502, 200]
     assert asked(sandbox) == [200]
 
 
-def test_a_token_endpoint_that_fails_for_good_ends_with_the_call(sandbox):
+def test_a_token_endpoint_that_keeps_failing_is_retried_until_the_deadline(sandbox):
     sandbox.answer_next(TOKEN_PATH, status=502, times=10_000)
     with pytest.raises(A360TransientError, match="POST /oauth/access_token: 502"):
         connect(sandbox, deadline=0.1).flow(example.EMPTY_FLOW)

@@ -1,6 +1,7 @@
-"""Every endpoint of the page: the client's method, the request that arrived, the values against the account."""
+"""Every documented endpoint: the client's method, the request that arrived, the values against the account."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from api_support import TOKEN_PATH, asked, connect
 
+from airflow_provider_a360.api import endpoints
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360NoDataError
 from airflow_provider_a360.sandbox import example
@@ -57,7 +59,7 @@ ALL_COUNTERS = MESSAGE | {"executed", "deleted", "positive", "negative", "stoppe
 
 @dataclass
 class Endpoint:
-    """A row of the table: what the page calls it, how it is asked for, what must arrive and come back."""
+    """A row of the table: what the documentation calls it, how to call it, what must arrive and come back."""
 
     name: str
     call: Callable[[A360Client], Any]
@@ -73,7 +75,7 @@ def counters(stats: Any) -> dict[str, Any]:
 
 
 def counted(kind: str, *, totals: bool = False, **days: Any) -> Callable[[Account], dict[str, Any]]:
-    """An element's counters in the account, null where the page shows none for its type."""
+    """An element's counters in the account, null where the documentation shows none for its type."""
 
     def expected(account: Account) -> dict[str, Any]:
         element = account.element(ELEMENTS[kind][0])
@@ -311,7 +313,7 @@ def table() -> list[Endpoint]:
 
 
 @pytest.mark.parametrize("endpoint", [pytest.param(row, id=row.name) for row in table()])
-def test_every_endpoint_of_the_page(sandbox, endpoint):
+def test_every_documented_endpoint(sandbox, endpoint):
     client = connect(sandbox)
     client.flow(FLOW)
     since = len(sandbox.requests)
@@ -327,9 +329,17 @@ def test_every_endpoint_of_the_page(sandbox, endpoint):
     assert answer
 
 
-def test_the_table_has_every_address_of_the_page():
-    """Flows, statistics of nine types, contacts, conversions and their lists; the two POSTs have tests of their own."""
-    assert len({row.path for row in table()}) == 4 + 9 * 2 + (4 + 4) + 2 + 4 * 2
+def test_the_table_has_every_path_element_type_and_kind_of_conversions():
+    """All paths but that of the deletion of event logs, a POST with tests of its own."""
+    paths = {row.path for row in table()}
+    templates = {path for path in vars(endpoints).values() if str(path).startswith("/a360/")} - {
+        endpoints.DELETE_EVENT_LOGS
+    }
+    for template in templates:
+        pattern = re.sub(r"\{\w+_id\}", r"\\d+", re.sub(r"\{(path|kind)\}", "[a-z-]+", template))
+        assert any(re.fullmatch(pattern, path) for path in paths), template
+    assert ELEMENTS.keys() == endpoints.ELEMENT_TYPES.keys()
+    assert {f"/a360/autoresponders/{FLOW}/conversions/list/{kind}" for kind in endpoints.CONVERSION_KINDS} <= paths
 
 
 @pytest.mark.parametrize(
@@ -358,13 +368,13 @@ def test_event_logs_are_deleted(serve, given):
     assert len(left) < len(before)
 
 
-def test_event_logs_that_are_deleted_without_a_word_are_deleted(sandbox):
+def test_a_204_means_that_event_logs_were_deleted(sandbox):
     sandbox.answer_next("/a360/events/", status=204)
     connect(sandbox).delete_event_logs(email="ada@example.com")
     assert asked(sandbox) == [204]
 
 
-def test_event_logs_at_an_unknown_path_are_not_deleted(sandbox):
+def test_a_404_at_the_deletion_of_event_logs_is_an_error(sandbox):
     sandbox.answer_next("/a360/events/", status=404, body={"message": "Not found"})
     with pytest.raises(A360NoDataError, match="404 Not found"):
         connect(sandbox).delete_event_logs(email="ada@example.com")
@@ -386,7 +396,7 @@ def test_one_bound_of_the_filter_is_enough(sandbox, bound):
     assert {key: value["value"] for key, value in fields.items()} == {name: "2026-11-02"}
 
 
-def test_statistics_carry_the_days_that_were_asked_for(sandbox):
+def test_statistics_have_the_requested_days(sandbox):
     stats = connect(sandbox).element_stats(example.EMAIL, "email", **DAYS)
     assert (stats.first_day, stats.last_day) == (FIRST, LAST)
     assert (stats.element_id, stats.element_type) == (example.EMAIL, "email")
@@ -402,7 +412,7 @@ def test_sorting_is_passed_on(sandbox):
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
 @pytest.mark.parametrize("past_end", ["empty", "404"])
-def test_the_flow_list_is_whole_at_any_page_size(sandbox, size, past_end):
+def test_the_flow_list_is_complete_at_any_page_size(sandbox, size, past_end):
     sandbox.options.past_end = past_end
     assert [flow.id for flow in connect(sandbox, page_size=size).flows()] == [f.id for f in sandbox.account.flows]
 
@@ -428,13 +438,13 @@ def test_the_filtered_totals_hold_every_goal_when_a_page_holds_one(sandbox):
         pytest.param(lambda client: client.delete_event_logs(event_id="", email=""), id="delete empty"),
     ],
 )
-def test_a_wrong_argument_is_told_before_anything_is_sent(sandbox, call):
+def test_a_wrong_argument_is_an_error_before_any_request(sandbox, call):
     with pytest.raises(A360ConfigError):
         call(connect(sandbox))
     assert sandbox.requests == []
 
 
-def test_conversions_read_by_many_requests_at_once_come_in_the_lists_order(sandbox):
+def test_conversions_requested_in_parallel_come_in_the_lists_order(sandbox):
     sandbox.options.latency = 0.01
     rows = list(connect(sandbox, page_size=20, max_in_flight=8).conversions(FLOW))
     assert [row.conversion_id for row in rows] == [r.id for r in sandbox.account.flow(FLOW).conversions_of()[::-1]]

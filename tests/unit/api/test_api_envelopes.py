@@ -1,4 +1,4 @@
-"""In what the service may wrap rows and objects, and what is no answer at all."""
+"""The wrappers of rows and objects, and responses in an unknown form."""
 
 import pytest
 
@@ -65,7 +65,7 @@ def test_rows_under_three_wrappers_are_found():
 
 
 @pytest.mark.parametrize(("value", "shown"), [("many", "'many'"), (1.5, "1.5"), ([], r"\[\]")])
-def test_a_total_that_is_no_number_is_named(value, shown):
+def test_a_total_that_is_not_a_number_is_an_error_that_names_it(value, shown):
     with pytest.raises(A360FormatError, match=f"The list: total is {shown}, not a whole number"):
         find_rows({"data": ROWS, "total": value}, "The list")
 
@@ -102,7 +102,7 @@ def test_an_object_is_found_in_every_wrapping(answer, found):
         ({"data": {"data": {"data": {"data": STATS}}}}, "an object with the keys sent, last_send"),
     ],
 )
-def test_an_object_without_a_single_known_field_is_an_error_that_names_its_keys(answer, named):
+def test_an_object_without_known_fields_is_an_error_that_names_its_keys(answer, named):
     with pytest.raises(
         A360FormatError, match=f"^The object: the response has {named}, not any of the fields clicked, "
     ):

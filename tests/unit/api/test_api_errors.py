@@ -1,4 +1,4 @@
-"""What an exception and the log may say, and what they must never."""
+"""Exceptions and logs have the service's reason, and no personal data or secrets."""
 
 import base64
 import copy
@@ -43,8 +43,8 @@ BODIES = {
 }
 
 
-def told(error, caplog):
-    """All that an exception and the log show, chains and debug lines included."""
+def all_text(error, caplog):
+    """All text of an exception and the log, with chained exceptions and debug lines."""
     logged = "\n".join(f"{record.getMessage()} {record.exc_text}" for record in caplog.records)
     shown = "".join(traceback.format_exception(error)) + repr(error) + str(error.__dict__) if error else ""
     return shown + logged
@@ -82,20 +82,20 @@ def test_no_error_and_no_log_line_holds_a_token_an_address_or_a_number(sandbox, 
         sandbox.answer_next("/a360/stats/", status=status, body=body(text), times=99)
         error = failure(lambda: client.element_stats(example.EMAIL, "email"))
         assert error or status == 200
-        assert names_none(told(error, caplog)), text
+        assert names_none(all_text(error, caplog)), text
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 502])
-def test_a_failed_login_repeats_nothing_of_its_answer(sandbox, caplog, status):
+def test_the_error_of_a_failed_login_quotes_nothing_secret(sandbox, caplog, status):
     caplog.set_level("DEBUG")
     sandbox.answer_next(TOKEN_PATH, status=status, body={"error": f"{TOKEN} of {EMAIL}", "access": TOKEN}, times=99)
     with pytest.raises((A360AuthError, A360TransientError)) as caught:
         connect(sandbox, deadline=0.05).flow(example.MAIN_FLOW)
-    assert names_none(told(caught.value, caplog))
-    assert sandbox.client_secret not in told(caught.value, caplog)
+    assert names_none(all_text(caught.value, caplog))
+    assert sandbox.client_secret not in all_text(caught.value, caplog)
 
 
-def test_a_good_answer_leaves_nothing_of_anybody_in_the_log(sandbox, caplog):
+def test_a_successful_response_leaves_no_personal_data_in_the_log(sandbox, caplog):
     caplog.set_level("DEBUG")
     client = connect(sandbox)
     people = list(client.contacts(example.EMAIL, "email"))[:300]
@@ -107,12 +107,12 @@ def test_a_good_answer_leaves_nothing_of_anybody_in_the_log(sandbox, caplog):
     assert not any(person.phone in logged for person in people if person.phone)
 
 
-def test_deleting_logs_names_nobody(sandbox, caplog):
+def test_the_deletion_of_event_logs_leaves_no_personal_data_in_the_log(sandbox, caplog):
     caplog.set_level("DEBUG")
     sandbox.answer_next("/a360/events/", status=422, body={"message": f"No {EMAIL} with {PHONES[0]}"})
     with pytest.raises(A360RequestError) as caught:
         connect(sandbox).delete_event_logs(email=EMAIL, phone=PHONES[0])
-    assert names_none(told(caught.value, caplog))
+    assert names_none(all_text(caught.value, caplog))
 
 
 @pytest.mark.parametrize("row", [{"id": EMAIL}, {"id": 1, "sent_date": EMAIL}, {"id": 1, "is_spam": EMAIL}, {"id": []}])
@@ -120,7 +120,7 @@ def test_a_row_in_another_form_is_named_by_its_field_only(sandbox, caplog, row):
     sandbox.answer_next("/a360/stats/", body={"data": [{**row, "email": EMAIL, "phone": PHONES[0]}], "total": 1})
     with pytest.raises(A360FormatError) as caught:
         list(connect(sandbox).contacts(example.EMAIL, "email"))
-    assert names_none(told(caught.value, caplog))
+    assert names_none(all_text(caught.value, caplog))
 
 
 def test_messages_of_fields_are_shown(sandbox):
@@ -154,7 +154,7 @@ def test_messages_of_fields_are_shown(sandbox):
         ("\xff\xfe".encode("latin1"), "no message"),
     ],
 )
-def test_the_services_own_words_are_the_reason(sandbox, body, reason):
+def test_the_services_own_message_is_the_reason(sandbox, body, reason):
     sandbox.answer_next("/a360/stats/", status=422, body=body)
     with pytest.raises(A360RequestError) as caught:
         connect(sandbox).element_stats(example.EMAIL, "email")
@@ -168,7 +168,7 @@ def test_a_query_is_not_part_of_the_message(sandbox):
     assert names_none(str(caught.value))
 
 
-def test_a_long_message_is_cut_and_read_in_no_time():
+def test_a_long_message_is_shortened_quickly():
     assert len(scrub("word " * 100_000)) < 310
     assert len(scrub("x" * 1_000_000)) < 310
     assert names_none(scrub("word " * 238 + EMAIL * 3))
@@ -183,7 +183,7 @@ def test_a_long_message_is_cut_and_read_in_no_time():
         "fields.send_date_from.expression must be gte",
     ],
 )
-def test_what_helps_is_left_in_a_message(text):
+def test_harmless_parts_of_a_message_are_not_masked(text):
     assert scrub(text) == text
 
 
@@ -197,12 +197,12 @@ def test_what_helps_is_left_in_a_message(text):
         A360FormatError("A row has no id."),
     ],
 )
-def test_an_error_survives_a_trip_between_processes(error, again):
+def test_an_error_can_be_pickled_and_copied(error, again):
     other = again(error)
     assert (type(other), str(other), other.__dict__) == (type(error), str(error), error.__dict__)
 
 
-def test_only_a_limit_counts_as_one():
+def test_only_a_429_counts_as_rate_limited():
     assert A360TransientError("GET", "/x", 429, "busy").limited
     assert not A360TransientError("GET", "/x", 503, "busy").limited
     assert issubclass(A360TransientError, A360AnswerError)

@@ -1,4 +1,4 @@
-"""Lists over HTTP that don't hold still, and totals that count something else."""
+"""Lists over HTTP that change while they are read, and wrong totals."""
 
 import pytest
 from api_support import asked, connect
@@ -21,7 +21,7 @@ def read(sandbox, **settings):
 
 
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_rows_added_while_a_list_is_read_lose_and_repeat_none(serve, at_once):
+def test_rows_added_while_a_list_is_read_cause_no_loss_and_no_duplicate(serve, at_once):
     sandbox = serve(grow_every=3, grow_rows=2)
     before = {row.id for row in sandbox.account.flow(example.MAIN_FLOW).conversions}
     found = read(sandbox, page_size=25, max_in_flight=at_once)
@@ -31,10 +31,8 @@ def test_rows_added_while_a_list_is_read_lose_and_repeat_none(serve, at_once):
 
 
 @pytest.mark.parametrize("at_once", [1, 8])
-def test_a_list_that_loses_rows_while_it_is_read_is_reload_settings(serve, at_once):
-    """It changes at its 50th request and then at the 100th; a reading takes 32, and the first is left where it is seen
-    to have changed.
-    """
+def test_a_list_that_loses_rows_while_it_is_read_is_read_again(serve, at_once):
+    """It changes at its 50th and 100th request. A reading takes 32, and the first stops where it notices the change."""
     sandbox = serve(grow_every=50, grow_rows=0, remove_rows=12)
     flow = sandbox.account.flow(example.MAIN_FLOW)
     client = connect(sandbox, page_size=60, max_in_flight=at_once)
@@ -48,7 +46,7 @@ def test_a_list_that_loses_rows_while_it_is_read_is_reload_settings(serve, at_on
     assert len(asked(sandbox)) >= 25 + 25 + before // 59
 
 
-def test_a_list_that_never_holds_still_is_given_up(serve):
+def test_a_list_that_changes_at_every_reading_is_given_up(serve):
     sandbox = serve(grow_every=1, grow_rows=0, remove_rows=8)
     with pytest.raises(
         A360ListMovedError,
@@ -57,17 +55,17 @@ def test_a_list_that_never_holds_still_is_given_up(serve):
         read(sandbox, page_size=20, max_in_flight=1)
 
 
-def test_a_page_that_came_twice_is_put_right(sandbox):
+def test_a_page_that_came_twice_loses_no_row(sandbox):
     rows = [conversion(number) for number in range(300, 297, -1)]
     path = f"/a360/autoresponders/{example.MAIN_FLOW}/conversions/list/all"
-    # A page of two rows begins with the last row of the page before it; a full one is looked behind.
+    # A page of two rows begins with the last row of the page before it; after a full one, another is requested.
     for page in (rows[:2], rows[:2], rows[:2], rows[1:], rows[2:]):
         sandbox.answer_next(path, body={"total": 3, "items": page})
     assert read(sandbox, page_size=2, max_in_flight=1) == [300, 299, 298]
     assert len(asked(sandbox)) == 5
 
 
-def test_a_total_that_counts_something_else_is_left_alone_and_said(serve, caplog):
+def test_rows_missing_from_a_total_that_is_too_high_are_a_shortfall_with_a_warning(serve, caplog):
     sandbox = serve(total="high")
     client = connect(sandbox)
     wanted = list(connect(serve()).contacts(example.START, "maintrigger"))
@@ -80,7 +78,7 @@ def test_a_total_that_counts_something_else_is_left_alone_and_said(serve, caplog
     assert warning.startswith(
         f"The list of contacts of element {example.START}: the service returns only {len(wanted)} of "
     )
-    # Two readings, and some looks behind the end of each.
+    # Two readings, with some requests past the end of each.
     assert len(asked(sandbox)) <= 2 * (len(wanted) // 99 + 20)
 
 
@@ -91,7 +89,7 @@ def test_a_listing_reads_its_first_page_at_once_and_the_rest_when_iterated(sandb
     assert len(asked(sandbox)) <= 4
 
 
-def test_pages_are_asked_for_side_by_side_as_far_as_the_connection_allows(sandbox):
+def test_max_in_flight_pages_are_requested_in_parallel(sandbox):
     sandbox.options.latency = 0.1
     client = connect(sandbox, page_size=20, max_in_flight=4)
     pages = client.conversions(example.MAIN_FLOW).pages()
@@ -110,7 +108,7 @@ def test_a_failure_in_a_later_page_ends_the_list_with_its_error(sandbox):
 
 
 @pytest.mark.parametrize("status", [400, 404])
-def test_a_page_that_is_refused_once_is_put_right(sandbox, status):
+def test_a_page_that_is_refused_once_loses_no_row(sandbox, status):
     client = connect(sandbox, page_size=20, max_in_flight=4)
     listing = client.conversions(example.MAIN_FLOW)
     sandbox.answer_next("/a360/autoresponders/", status=status, body={"message": "No"})
@@ -123,7 +121,7 @@ def test_a_page_that_is_refused_once_is_put_right(sandbox, status):
 @pytest.mark.parametrize("manner", ["empty", "404", "400", "204"])
 @pytest.mark.parametrize("total", ["right", "missing"])
 @pytest.mark.parametrize("size", [7, 100])
-def test_whatever_is_answered_behind_the_last_row_is_the_end(serve, manner, total, size):
+def test_any_response_to_an_offset_past_the_end_ends_the_list(serve, manner, total, size):
     sandbox = serve(past_end=manner, total=total)
     listing = connect(sandbox, page_size=size).conversions(example.PAUSED_FLOW)
     assert [row.conversion_id for row in listing] == [
@@ -143,8 +141,8 @@ def test_an_offset_that_is_refused_below_the_total_is_a_shortfall(serve):
     assert len(found) >= 200
 
 
-def test_an_offset_that_is_refused_without_a_total_is_named(serve):
-    """A list of 1,000 rows and more may end where the offset is refused, and may not."""
+def test_an_offset_that_is_refused_without_a_total_is_an_error(serve):
+    """The list may end at the refused offset or go on."""
     sandbox = serve(most_offset=200, total="missing")
     with pytest.raises(A360RequestError, match="may not be greater than 200"):
         read(sandbox, page_size=50)
@@ -157,13 +155,13 @@ def test_a_first_page_that_is_refused_is_an_error(sandbox):
 
 
 @pytest.mark.parametrize("key", ["items", "data"])
-def test_a_total_above_0_with_no_rows_on_the_first_page_is_named(sandbox, key):
+def test_a_total_above_0_with_no_rows_on_the_first_page_is_an_error(sandbox, key):
     sandbox.answer_next("/a360/autoresponders/", body={"total": 12, key: []})
     with pytest.raises(A360FormatError, match="the total is 12, but the first page holds no rows"):
         connect(sandbox).conversions(example.MAIN_FLOW)
 
 
-def test_rows_that_are_served_less_than_promised_are_kept_and_both_numbers_said(serve, caplog):
+def test_a_list_with_fewer_rows_than_its_total_is_kept_with_a_warning(serve, caplog):
     sandbox = serve(served_rows=1050)
     listing = connect(sandbox).conversions(example.MAIN_FLOW)
     rows = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
@@ -172,7 +170,7 @@ def test_rows_that_are_served_less_than_promised_are_kept_and_both_numbers_said(
     assert f"returns only 1050 of {len(rows)} rows" in caplog.text
 
 
-def test_conversions_that_share_an_id_are_told_apart_by_kind_and_element(sandbox):
+def test_conversions_with_the_same_id_are_distinguished_by_kind_and_element(sandbox):
     shared = {"id": 7, "conversion_date": "2026-11-02 10:00:00"}
     rows = [
         {**shared, "conversion_type": kind, "flow_id": element}
@@ -194,7 +192,7 @@ def test_ids_that_repeat_for_each_kind_lose_no_conversion(serve, total):
     assert len({row.conversion_id for row in found}) < len(found)
 
 
-def test_a_second_list_of_a_kind_that_fits_on_a_page_is_not_looked_behind(sandbox):
+def test_a_second_list_of_a_kind_that_fits_on_a_page_takes_one_request(sandbox):
     """The first list shows on its second page that totals count the whole list."""
     client = connect(sandbox)
     list(client.conversions(example.MAIN_FLOW))

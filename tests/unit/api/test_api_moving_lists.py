@@ -1,4 +1,4 @@
-"""Lists that move where nothing shows it at once: only another reading does."""
+"""Lists that change although pages don't overlap: only a second reading shows it."""
 
 import pytest
 
@@ -25,20 +25,20 @@ class Service:
 
 
 @pytest.mark.parametrize("with_total", [True, False])
-def test_a_row_removed_between_two_pages_of_one_row_hides_none(with_total):
+def test_a_row_removed_between_two_pages_of_one_row_loses_no_other_row(with_total):
     service = Service(6, cap=1, removed_at=[4], with_total=with_total)
     listing = service.listing()
     assert set(listing) >= set(service.rows)
     assert listing.shortfall is None
 
 
-def test_pages_of_one_row_that_never_hold_still_are_given_up():
+def test_a_list_of_one_row_pages_that_keeps_changing_is_given_up():
     with pytest.raises(A360ListMovedError):
         list(Service(200, cap=1, removed_at=range(2, 9_999, 3)).listing())
 
 
 @pytest.mark.parametrize("with_total", [True, False])
-def test_pages_of_one_row_that_hold_still_are_read_twice(with_total):
+def test_a_list_of_one_row_pages_that_does_not_change_is_read_twice(with_total):
     service = Service(6, cap=1, with_total=with_total)
     assert list(service.listing()) == service.rows
     assert service.asked == 2 * 7
@@ -51,7 +51,7 @@ def test_a_list_of_one_row_is_read_once():
 
 
 def test_a_second_reading_that_is_empty_confirms_nothing():
-    """The second page shows that the list moved; then the first page says that there is nothing."""
+    """The second page shows that the list moved; then the first page is empty."""
     nothing = Page([], [], 0)
     service = Service(60, removed_at=[2])
     listing = Listing(

@@ -1,4 +1,4 @@
-"""Calls side by side: what is still asked for once nobody reads the results any more."""
+"""Parallel calls: their order, and that none begins after the reader has stopped."""
 
 import threading
 from contextlib import closing
@@ -35,7 +35,7 @@ def test_results_come_in_the_order_of_the_items():
     assert list(in_order(str, range(50), 4)) == [str(number) for number in range(50)]
 
 
-def test_once_the_reader_has_left_no_call_begins():
+def test_no_call_begins_after_the_iterator_is_closed():
     calls = Calls()
     with closing(in_order(calls, range(100), 2)) as results:
         assert next(results) == 0
@@ -43,7 +43,7 @@ def test_once_the_reader_has_left_no_call_begins():
     assert calls.begun <= {0, 1, 2}
 
 
-def test_once_a_call_has_failed_no_other_begins():
+def test_no_call_begins_after_one_has_failed():
     calls = Calls(first_fails=True)
     with pytest.raises(ValueError, match="0"):
         list(in_order(calls, range(100), 2))

@@ -1,4 +1,4 @@
-"""What a poll of a flow means for the wait until its queue has drained."""
+"""What each poll means for the wait until a flow's queue has drained."""
 
 import pytest
 from api_support import asked, connect
@@ -30,7 +30,7 @@ def test_a_queue_has_drained_when_it_is_zero(sandbox):
     assert polls(sandbox, QueueWatch(7), 3) == [None, None, {"starts": 9, "in_queue": 0, "end_count": 9}]
 
 
-def test_zero_counts_only_so_many_times_in_a_row(sandbox):
+def test_settle_polls_zeros_in_a_row_are_needed(sandbox):
     answer(sandbox, 0, 3, 0, "0")
     found = polls(sandbox, QueueWatch(7, settle_polls=2), 4)
     assert found[:3] == [None] * 3
@@ -38,12 +38,12 @@ def test_zero_counts_only_so_many_times_in_a_row(sandbox):
 
 
 @pytest.mark.parametrize("queue", [None, "", "missing", "zero", False, [], {}])
-def test_what_is_no_number_is_not_zero_and_starts_the_count_anew(sandbox, queue):
+def test_a_queue_that_is_not_a_number_resets_the_count_of_zeros(sandbox, queue):
     answer(sandbox, 0, queue, 0)
     assert polls(sandbox, QueueWatch(7, settle_polls=2), 3) == [None] * 3
 
 
-def test_a_failure_that_may_pass_does_not_end_the_wait(sandbox, caplog):
+def test_a_transient_error_does_not_end_the_wait(sandbox, caplog):
     sandbox.answer_next(FLOW, status=503, times=1)
     answer(sandbox, 0)
     client = connect(sandbox, deadline=0)
@@ -56,14 +56,14 @@ def test_a_failure_that_may_pass_does_not_end_the_wait(sandbox, caplog):
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, A360AuthError), (403, A360ForbiddenError), (404, A360FlowNotFoundError)]
 )
-def test_what_waiting_cannot_mend_ends_it(sandbox, status, kind):
+def test_a_permanent_error_ends_the_wait(sandbox, status, kind):
     sandbox.answer_next(FLOW, status=status, times=2)
     with pytest.raises(kind):
         QueueWatch(7).poll(connect(sandbox))
     assert len(asked(sandbox)) == (2 if status == 401 else 1)
 
 
-def test_a_paused_flow_with_contacts_is_told_or_refused(sandbox, caplog):
+def test_a_paused_flow_with_contacts_is_a_warning_or_an_error(sandbox, caplog):
     answer(sandbox, 5, 5, status=3)
     assert polls(sandbox, QueueWatch(7), 1) == [None]
     assert "paused with 5 contacts in its queue" in caplog.text

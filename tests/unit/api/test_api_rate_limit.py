@@ -1,4 +1,4 @@
-"""How often an account is asked, by all who use it together. The sandbox enforces the service's limit itself."""
+"""The rate limit, shared by all clients of an account. The sandbox enforces the service's limit."""
 
 import gc
 import logging
@@ -21,9 +21,9 @@ def busiest_second(times):
     return max(sum(1 for later in times if start <= later < start + 1) for start in times)
 
 
-def test_two_clients_of_an_account_and_their_threads_stay_within_its_limit_together(sandbox):
-    """A busy machine may let a request arrive late, next to those of the following second: two such are forgiven.
-    Unpaced, or paced by each client for itself, a dozen would be refused.
+def test_two_clients_of_an_account_share_its_rate_limit_in_all_threads(sandbox):
+    """On a busy machine, a request may arrive late, with those of the next second: allow two 429s. Without a shared
+    rate limiter, there would be a dozen.
     """
     sandbox.options.requests_per_second = 10
     clients = [connect(sandbox, requests_per_second=10) for _ in range(2)]
@@ -34,7 +34,7 @@ def test_two_clients_of_an_account_and_their_threads_stay_within_its_limit_toget
 
 
 def test_accounts_do_not_wait_for_each_other(sandbox):
-    """At one request in 50 seconds, the second account could not be asked within this test."""
+    """At one request in 50 seconds, the second account's request would not come within this test."""
     first = connect(sandbox, client_id="", secret=sandbox.api_key, requests_per_second=0.02)
     second = connect(sandbox, requests_per_second=1000)
     first.flow(example.EMPTY_FLOW)
@@ -42,7 +42,7 @@ def test_accounts_do_not_wait_for_each_other(sandbox):
     assert asked(sandbox) == [200, 200]
 
 
-def test_the_lowest_rate_that_a_living_client_names_is_everybodys(sandbox):
+def test_the_lowest_rate_of_all_living_clients_applies_to_each(sandbox):
     """At one request in 50 seconds, the second one would not come within this test."""
     hurried = connect(sandbox, requests_per_second=1000)
     hurried.flow(example.EMPTY_FLOW)
@@ -58,21 +58,21 @@ def test_the_lowest_rate_that_a_living_client_names_is_everybodys(sandbox):
     assert asked(sandbox) == [200] * 2
 
 
-def test_two_connections_of_an_account_with_two_rates_keep_to_the_lower_one_together(sandbox):
+def test_the_lower_rate_of_two_connections_of_an_account_applies_to_both(sandbox):
     clients = [connect(sandbox, requests_per_second=rate) for rate in (20, 4)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: clients[number % 2].flow(example.EMPTY_FLOW), range(9)))
     assert busiest_second([seen.at for seen in sandbox.requests]) <= 5
 
 
-def test_another_secret_of_the_same_client_has_the_same_pace(sandbox):
-    """As somebody changes it, tasks with the old one and with the new one run side by side."""
+def test_two_secrets_of_the_same_client_id_share_a_rate_limiter(sandbox):
+    """While somebody replaces it, tasks with the old and the new secret run at the same time."""
     old, new = connect(sandbox), connect(sandbox, secret="another")
     assert old._transport._rate_limiter is new._transport._rate_limiter
     assert old._transport._credentials is not new._transport._credentials
 
 
-def test_what_accounts_share_is_forgotten_with_them_and_names_no_secret(sandbox, monkeypatch):
+def test_shared_objects_are_released_and_their_keys_hold_no_secret(sandbox, monkeypatch):
     monkeypatch.setattr(account, "_shared_objects", type(ACCOUNTS)())
     kept = connect(sandbox)
     kept.flow(example.EMPTY_FLOW)
@@ -93,7 +93,7 @@ def test_hooks_made_one_after_the_other_share_a_token(sandbox, monkeypatch):
     assert logins(sandbox) == 1
 
 
-def test_no_more_requests_are_under_way_than_was_set(sandbox):
+def test_max_in_flight_limits_the_requests_in_flight(sandbox):
     sandbox.options.latency = 0.05
     client = connect(sandbox, max_in_flight=2)
     client.flow(example.EMPTY_FLOW)
@@ -105,7 +105,7 @@ def test_no_more_requests_are_under_way_than_was_set(sandbox):
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 1.5, 9.5, 10])
-def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
+def test_a_burst_is_sent_at_once_and_later_requests_at_the_rate(rate):
     clock = Clock()
     pace = RateLimiter(rate, clock=clock)
     sent = []
@@ -119,8 +119,8 @@ def test_the_first_second_is_used_at_once_and_the_next_ones_evenly(rate):
 
 
 @pytest.mark.parametrize("rate", [1, 1.5, 10])
-def test_requests_that_arrive_a_little_late_stay_within_the_services_second(rate):
-    """The service counts arrivals: the first second's are held up on their way, those of the next are not."""
+def test_delayed_requests_stay_within_the_services_limit(rate):
+    """The service counts arrivals: those of the first second are delayed, those of the next are not."""
     clock = Clock()
     pace = RateLimiter(rate, clock=clock)
     burst = int(rate)
@@ -131,7 +131,7 @@ def test_requests_that_arrive_a_little_late_stay_within_the_services_second(rate
     assert busiest_second(arrivals) <= burst
 
 
-def test_a_refusal_holds_up_all_and_the_longest_wins():
+def test_all_requests_wait_for_the_longest_wait_after_a_429():
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
     start = clock()
@@ -141,7 +141,7 @@ def test_a_refusal_holds_up_all_and_the_longest_wins():
     assert clock() - start == pytest.approx(7)
 
 
-def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
+def test_other_requests_do_not_wait_for_a_short_wait_after_a_429():
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
     start = clock()
@@ -151,7 +151,7 @@ def test_a_refusal_of_up_to_a_second_holds_up_nobody_else():
 
 
 def seconds_for_two(*refusals):
-    """How long two requests take at ten a second, after so many refusals in each of the seconds before."""
+    """How long two requests take at ten a second, after these numbers of 429s in the seconds before."""
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
     pace.wait(clock.sleep)
@@ -165,18 +165,18 @@ def seconds_for_two(*refusals):
     return clock() - start
 
 
-def test_requests_that_were_refused_together_slow_a_process_down_only_once():
+def test_429s_at_the_same_time_lower_the_rate_once():
     assert seconds_for_two() < seconds_for_two(1) < seconds_for_two(1, 1)
     assert seconds_for_two(8) == pytest.approx(seconds_for_two(1))
     assert seconds_for_two(8, 8) == pytest.approx(seconds_for_two(1, 1))
 
 
-def test_a_process_that_was_refused_for_a_minute_still_asks_every_few_seconds():
-    """Otherwise it would find out after years that the account is free again."""
+def test_a_minute_of_429s_leaves_a_request_every_few_seconds():
+    """Otherwise it would take years to notice that the account is free again."""
     assert 2 < seconds_for_two(*[1] * 60) < 5
 
 
-def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_again():
+def test_429s_lower_the_rate_and_successful_requests_raise_it_again():
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
 
@@ -198,7 +198,7 @@ def test_refusals_slow_a_process_down_and_requests_that_go_through_speed_it_up_a
 
 
 @pytest.mark.parametrize("rates", [(10, 2), (2, 10)])
-def test_a_rate_holds_as_long_as_whoever_named_it(rates):
+def test_a_clients_rate_applies_as_long_as_the_client_lives(rates):
     clock, users = Clock(), [Clock(), Clock()]
     pace = RateLimiter(rates[0], clock=clock)
     for user, rate in zip(users, rates, strict=True):
@@ -217,7 +217,7 @@ def test_a_rate_holds_as_long_as_whoever_named_it(rates):
     assert pace.per_second == 10
 
 
-def test_a_rate_that_falls_counts_what_was_sent_before():
+def test_a_lower_rate_counts_requests_that_were_sent_before():
     clock, user = Clock(), Clock()
     pace = RateLimiter(10, clock=clock)
     for _ in range(10):
@@ -228,18 +228,18 @@ def test_a_rate_that_falls_counts_what_was_sent_before():
     assert clock() - start > 1
 
 
-def said_of_refusals(caplog):
+def logged_429s(caplog):
     return [record for record in caplog.records if "by the account's rate limit" in record.getMessage()]
 
 
-def test_refusals_are_told_every_ten_seconds_with_their_number_and_the_pace(caplog):
+def test_429s_are_logged_every_ten_seconds_with_their_number_and_the_rate(caplog):
     caplog.set_level(logging.DEBUG)
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
     for _ in range(30):
         pace.slow_down(0)
         clock.passed(1)
-    said = said_of_refusals(caplog)
+    said = logged_429s(caplog)
     assert {record.levelname for record in said} == {"INFO"}
     assert [record.args[0] for record in said] == [1, 10, 10]
     paces = [record.args[1] for record in said]
@@ -247,26 +247,26 @@ def test_refusals_are_told_every_ten_seconds_with_their_number_and_the_pace(capl
     assert paces[-1] == pytest.approx(10 * pace._share)
 
 
-def test_the_last_refusals_are_told_by_a_request_that_goes_through(caplog):
+def test_the_last_429s_are_logged_by_the_next_successful_request(caplog):
     caplog.set_level(logging.INFO)
     clock = Clock()
     pace = RateLimiter(10, clock=clock)
     for _ in range(5):
         pace.slow_down(0)
     pace.wait(clock.sleep)
-    assert [record.args[0] for record in said_of_refusals(caplog)] == [1]
+    assert [record.args[0] for record in logged_429s(caplog)] == [1]
     clock.passed(11)
     pace.wait(clock.sleep)
     pace.wait(clock.sleep)
-    assert [record.args[0] for record in said_of_refusals(caplog)] == [1, 4]
+    assert [record.args[0] for record in logged_429s(caplog)] == [1, 4]
 
 
-def test_a_list_that_is_refused_over_and_over_says_so_in_one_line(sandbox, caplog):
-    """Each refusal is a line for those who debug."""
+def test_many_429s_of_a_list_are_logged_in_one_line(sandbox, caplog):
+    """At debug level, each 429 has a line."""
     caplog.set_level(logging.DEBUG, "airflow_provider_a360")
     sandbox.options.share_429 = 0.6
     list(connect(sandbox, page_size=40).conversions(example.MAIN_FLOW))
     refused = asked(sandbox, "/").count(429)
     ours = [record for record in caplog.records if record.name.startswith("airflow_provider_a360")]
     assert len([record for record in ours if record.levelno == logging.DEBUG]) == refused > 5
-    assert len([record for record in ours if record.levelno > logging.DEBUG]) == len(said_of_refusals(caplog)) == 1
+    assert len([record for record in ours if record.levelno > logging.DEBUG]) == len(logged_429s(caplog)) == 1

@@ -1,4 +1,4 @@
-"""Rows as the service may send them: strings of digits, nulls, PHP's empty arrays, fields that nobody knows yet."""
+"""Rows as the service may send them: strings of digits, nulls, PHP's empty arrays, unknown fields."""
 
 import json
 import typing
@@ -63,7 +63,7 @@ CODES = [
 
 
 @pytest.mark.parametrize("kind", ["email", "push", "sms"])
-def test_every_status_code_of_the_page_has_its_meaning_beside_it(sandbox, kind):
+def test_every_documented_status_code_has_its_meaning(sandbox, kind):
     codes = [(name, code, meaning) for of, name, code, meaning in CODES if of == kind]
     name = codes[0][0]
     rows = [{"id": number, name: code} for number, (_, code, _) in enumerate(codes)]
@@ -79,7 +79,7 @@ def test_every_status_code_of_the_page_has_its_meaning_beside_it(sandbox, kind):
         assert shown == meaning or (meaning == "Duplicate SMS" and shown.startswith(meaning))
 
 
-def test_flow_statuses_of_the_page():
+def test_documented_flow_statuses():
     assert FLOW_STATUSES == {0: "New", 1: "Active", 3: "Pause"}
 
 
@@ -88,7 +88,7 @@ def stats(sandbox, data, kind="email"):
     return connect(sandbox).element_stats(1, kind)
 
 
-def test_counters_come_as_strings_numbers_nulls_and_nothing(sandbox):
+def test_counters_may_be_strings_numbers_null_or_missing(sandbox):
     row = stats(
         sandbox, {"sent": "22", "opened": 3, "clicked": None, "errors": "", "delivered": 4.0, "executed": " 7 "}
     )
@@ -99,7 +99,7 @@ def test_counters_come_as_strings_numbers_nulls_and_nothing(sandbox):
 @pytest.mark.parametrize(
     "value", [True, False, 1.5, "1.5", "9" * 5000, "many", "1e3", "0x10", "\uff11\uff12", [], {}, [1]]
 )
-def test_what_is_no_number_is_no_counter(sandbox, value):
+def test_a_counter_that_is_not_a_number_is_an_error(sandbox, value):
     with pytest.raises(A360FormatError, match=r"Element 1: statistics: sent is .*, not a whole number"):
         stats(sandbox, {"sent": value})
 
@@ -139,7 +139,7 @@ def test_dates_are_utc(sandbox, value, at):
 @pytest.mark.parametrize(
     "value", ["yesterday", 1602573508, True, {}, "2020-13-45 00:00:00", "0001-01-01T00:00+10:00", "-1", "0000-00-001"]
 )
-def test_what_is_no_date_is_named(sandbox, value):
+def test_an_invalid_date_is_an_error_that_names_it(sandbox, value):
     with pytest.raises(A360FormatError, match=r"last_send is .*, not a date and time"):
         stats(sandbox, {"sent": 1, "last_send": value})
 
@@ -149,7 +149,7 @@ def test_unknown_fields_are_kept_as_json_in_a_fixed_order(sandbox):
     assert row.extra == '{"alpha":"ä","zeta":[1,{"a":null,"b":1}]}'
 
 
-def test_fields_that_are_known_are_not_kept_twice(sandbox):
+def test_known_fields_are_not_kept_in_extra(sandbox):
     client = connect(sandbox)
     details = client.flow(example.MAIN_FLOW)
     assert {element.extra for element in details.elements} == {None}
@@ -178,7 +178,7 @@ def test_both_address_and_phone_may_be_null_and_a_phone_a_number(sandbox):
         {"id": "3", "flow_id": "8", "email": None, "phone": None, "conversion_date": "2026-11-02 10:00:00"},
         {"id": 2, "flow_id": 8, "email": "", "phone": 12025550123, "conversion_date": "2026-11-02 09:00:00"},
     ]
-    # The first list of a run that fits on a page is looked behind.
+    # A client's first list that fits on a page takes a second request, to see whether it ends there.
     for items in (rows, rows[1:]):
         sandbox.answer_next(f"{FLOW}/conversions/list", body={"total": "2", "items": items})
     first, second = connect(sandbox).conversions(example.MAIN_FLOW)
@@ -251,7 +251,7 @@ def test_a_flow_of_another_status_and_elements_of_another_type_pass_through(sand
 
 
 @pytest.mark.parametrize("task", [{"message_title": "A subject"}, {"title": "A title"}, {"name": "A name"}])
-def test_an_element_is_named_by_its_task(sandbox, task):
+def test_an_elements_name_comes_from_its_task(sandbox, task):
     body = {"autoresponder": {"id": 1}, "flows": [{"id": 4, "af_type": "email", "task": task}]}
     sandbox.answer_next(FLOW, body=body)
     assert connect(sandbox).flow(example.MAIN_FLOW).elements[0].name == next(iter(task.values()))
@@ -282,7 +282,7 @@ def test_a_flows_statistics_have_numbers_where_the_service_sends_digits(sandbox)
 
 @pytest.mark.parametrize("element_type", sorted(ELEMENT_TYPES.keys() - {"messenger"}))
 def test_each_element_types_contacts_have_their_own_type(sandbox, element_type):
-    """What an editor shows for `contacts(…, "email")` is what comes."""
+    """The records have the type that an editor shows for `contacts(…, "email")`."""
     hints = [typing.get_type_hints(overload) for overload in typing.get_overloads(A360Client.contacts)]
     (shown,) = [hint["return"] for hint in hints if element_type in typing.get_args(hint["element_type"])]
     sandbox.answer_next("/a360/stats", body={"data": [{"id": 1}], "total": 1})
@@ -303,7 +303,7 @@ def test_each_element_types_contacts_have_their_own_type(sandbox, element_type):
         ({"data": [["a"]]}, " is a list, not an object"),
     ],
 )
-def test_a_list_in_another_form_is_named(sandbox, body, named):
+def test_a_list_in_an_unknown_form_is_an_error(sandbox, body, named):
     sandbox.answer_next("/a360/autoresponders/list", body=json.dumps(body))
     with pytest.raises(A360FormatError, match=f"The list of flows{named}"):
         list(connect(sandbox).flows())
@@ -318,13 +318,13 @@ def test_a_list_in_another_form_is_named(sandbox, body, named):
         ({"data": {"last_send": "2020-10-13"}}, "an object with the keys last_send"),
     ],
 )
-def test_statistics_in_another_form_are_named(sandbox, body, named):
+def test_statistics_in_an_unknown_form_are_an_error(sandbox, body, named):
     sandbox.answer_next("/a360/stats/", body=json.dumps(body))
     with pytest.raises(A360FormatError, match=f"Element 1: statistics: the response has {named}, not any of the field"):
         connect(sandbox).element_stats(1, "email")
 
 
-def test_a_list_may_come_bare(sandbox):
+def test_a_list_may_have_no_wrapper(sandbox):
     for rows in ([{"id": 4, "name": "Four"}], []):
         sandbox.answer_next("/a360/autoresponders/list", body=rows)
     assert [flow.id for flow in connect(sandbox).flows()] == [4]

@@ -1,4 +1,4 @@
-"""A key that is replaced while it is used: the connection is read again."""
+"""Credentials that are replaced while they are used: the connection is reloaded."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ FLOW = f"/a360/autoresponders/{example.EMPTY_FLOW}"
 
 
 class Connection:
-    """What a connection says: the old credentials, until somebody saves others."""
+    """A connection: it has the old credentials until `replaced` saves others."""
 
     def __init__(self, sandbox, monkeypatch):
         self._sandbox, self._monkeypatch = sandbox, monkeypatch
@@ -46,7 +46,7 @@ def connection(sandbox, monkeypatch):
     return Connection(sandbox, monkeypatch)
 
 
-def test_a_client_goes_on_with_the_secret_that_was_saved_meanwhile(sandbox, connection):
+def test_a_client_continues_with_a_replaced_secret(sandbox, connection):
     client = connection.client()
     for secret in ("second", "third"):
         client.flow(example.EMPTY_FLOW)
@@ -58,7 +58,7 @@ def test_a_client_goes_on_with_the_secret_that_was_saved_meanwhile(sandbox, conn
     assert asked(sandbox, TOKEN_PATH) == [200, 401, 200, 401, 200]
 
 
-def test_a_secret_replaced_before_the_first_request_is_no_failure(sandbox, connection):
+def test_a_secret_replaced_before_the_first_request_is_no_error(sandbox, connection):
     client = connection.client()
     connection.replaced("second")
     assert client.flow(example.EMPTY_FLOW).starts == 0
@@ -79,7 +79,7 @@ def test_a_static_key_may_be_replaced_by_another_and_by_a_client(sandbox, connec
     assert asked(sandbox) == [200, 401, 200, 401, 200]
 
 
-def test_a_list_goes_on_where_its_key_was_replaced(sandbox, connection):
+def test_a_list_continues_after_its_key_was_replaced(sandbox, connection):
     wanted = sandbox.account.flow(example.MAIN_FLOW).conversions_of()[::-1]
     rows = iter(connection.client().conversions(example.MAIN_FLOW))
     ids = [next(rows).conversion_id]
@@ -99,7 +99,7 @@ def test_sixteen_threads_read_the_connection_once(sandbox, connection):
     assert connection.read == 1
 
 
-def test_a_new_token_that_helps_makes_nobody_read_the_connection(sandbox, connection):
+def test_a_new_token_that_is_accepted_does_not_reload_the_connection(sandbox, connection):
     client = connection.client()
     client.flow(example.EMPTY_FLOW)
     sandbox.revoke_tokens()
@@ -118,7 +118,7 @@ def test_a_first_request_that_is_refused_is_permanent(sandbox, connection):
 
 
 @pytest.mark.parametrize("missing", [False, True], ids=["an answer", "no data"])
-def test_a_refusal_after_an_accepted_request_is_worth_a_retry(sandbox, connection, missing):
+def test_a_401_after_an_accepted_request_is_a_revoked_error(sandbox, connection, missing):
     client = connection.client()
     if missing:
         sandbox.answer_next("/a360/stats", status=404, body={"message": "No data"})
@@ -132,14 +132,14 @@ def test_a_refusal_after_an_accepted_request_is_worth_a_retry(sandbox, connectio
     assert "Check the connection" not in str(caught.value)
 
 
-def test_a_login_alone_is_no_accepted_request(sandbox, connection):
+def test_a_login_does_not_count_as_an_accepted_request(sandbox, connection):
     sandbox.answer_next(FLOW, status=401, times=9)
     with pytest.raises(A360AuthError):
         connection.client().flow(example.EMPTY_FLOW)
     assert asked(sandbox) == [401, 401]
 
 
-def test_new_credentials_that_are_refused_too_end_it(sandbox, connection):
+def test_new_credentials_that_are_refused_too_are_an_error(sandbox, connection):
     client = connection.client()
     client.flow(example.EMPTY_FLOW)
     connection.replaced("second")
@@ -150,7 +150,7 @@ def test_new_credentials_that_are_refused_too_end_it(sandbox, connection):
     assert asked(sandbox, TOKEN_PATH) == [200, 401, 401]
 
 
-def test_a_connection_that_changes_each_time_is_not_read_for_ever(sandbox, connection, monkeypatch):
+def test_a_connection_that_keeps_changing_is_not_reloaded_forever(sandbox, connection, monkeypatch):
     numbers = iter(range(1000))
     client = connection.client()
     monkeypatch.setattr(tokens, "CLIENT_SECRET", "never that")
@@ -165,7 +165,7 @@ def test_a_connection_that_changes_each_time_is_not_read_for_ever(sandbox, conne
     assert len(sandbox.requests) < 10
 
 
-def test_credentials_of_another_host_are_not_sent_to_this_one(sandbox, connection):
+def test_credentials_of_another_host_are_not_used(sandbox, connection):
     client = connection.client()
     connection.replaced("second")
     connection.fields["base_url"] = "https://elsewhere.example.com"
@@ -178,7 +178,7 @@ def test_credentials_of_another_host_are_not_sent_to_this_one(sandbox, connectio
     ("failure", "said"),
     [(A360ConfigError("The connection isn't defined."), "isn't defined"), (RuntimeError("hush-hush"), "RuntimeError")],
 )
-def test_a_connection_that_can_not_be_read_leaves_the_refusal(sandbox, connection, caplog, failure, said):
+def test_a_connection_that_cannot_be_reloaded_gives_the_401s_error(sandbox, connection, caplog, failure, said):
     client = connection.client()
     client.flow(example.EMPTY_FLOW)
     connection.replaced("second", saved=False)
@@ -193,7 +193,7 @@ def test_a_connection_that_can_not_be_read_leaves_the_refusal(sandbox, connectio
     assert "hush" not in caplog.text
 
 
-def test_a_change_is_told_without_any_secret(sandbox, connection, caplog):
+def test_replaced_credentials_are_logged_without_any_secret(sandbox, connection, caplog):
     caplog.set_level(logging.DEBUG)
     client = connection.client()
     client.flow(example.EMPTY_FLOW)
@@ -204,33 +204,33 @@ def test_a_change_is_told_without_any_secret(sandbox, connection, caplog):
     assert not any(text in caplog.text for text in ("second-secret", sandbox.client_secret, sandbox.client_id))
 
 
-def test_each_token_is_told_before_it_is_used_to_every_client_that_uses_it(sandbox, connection):
-    told = {"first": [], "second": []}
+def test_on_new_token_is_called_by_every_client_before_it_uses_a_token(sandbox, connection):
+    tokens = {"first": [], "second": []}
     others = connect(sandbox)
     others.flow(example.EMPTY_FLOW)
-    clients = {name: connection.client(on_new_token=told[name].append) for name in told}
+    clients = {name: connection.client(on_new_token=tokens[name].append) for name in tokens}
     for revoked in (False, True):
         if revoked:
             sandbox.revoke_tokens()
         for name, client in clients.items():
             sandbox.requests.clear()
             client.flow(example.EMPTY_FLOW)
-            assert told[name][-1] == client._transport._credentials._token
+            assert tokens[name][-1] == client._transport._credentials._token
     connection.replaced("second")
     clients["first"].flow(example.EMPTY_FLOW)
-    assert told["first"][:2] == told["second"]
-    assert len(set(told["first"])) == 3
+    assert tokens["first"][:2] == tokens["second"]
+    assert len(set(tokens["first"])) == 3
 
 
-def test_a_token_is_told_before_the_request_that_carries_it(sandbox, connection):
+def test_on_new_token_is_called_before_the_request_with_the_token(sandbox, connection):
     seen = []
     client = connection.client(on_new_token=lambda _: seen.append(asked(sandbox)))
     client.flow(example.EMPTY_FLOW)
     assert seen == [[]]
 
 
-def test_one_who_waits_for_the_login_of_another_is_not_held_up_by_the_change(sandbox, connection):
-    """All of them hold the old secret; one finds out."""
+def test_threads_that_wait_for_a_login_continue_with_replaced_credentials(sandbox, connection):
+    """All threads have the old secret; one notices."""
     clients = [connection.client() for _ in range(4)]
     for client in clients:
         client.flow(example.EMPTY_FLOW)

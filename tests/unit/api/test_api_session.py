@@ -28,7 +28,7 @@ NAME = "a360.example.com"
 
 
 class Relay(BaseHTTPRequestHandler):
-    """Hands requests on to a sandbox, as a forward proxy, as a tunnel, or as the host itself."""
+    """Forwards requests to a sandbox, as a forward proxy, a tunnel, or the host itself."""
 
     protocol_version = "HTTP/1.1"
 
@@ -48,7 +48,7 @@ class Relay(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def do_CONNECT(self):
-        """Whatever the host's name, it is this machine."""
+        """Connect to this machine, whatever the host's name."""
         self.server.seen.append((self.command, self.path, dict(self.headers)))
         with socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2]))) as there:
             self.send_response(200)
@@ -68,7 +68,7 @@ class Relay(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def relay(sandbox, tmp_path):
-    """Starts relays to the sandbox; with `tls`, behind a certificate that nobody knows."""
+    """Starts relays to the sandbox; with `tls`, with a self-signed certificate."""
     with ExitStack() as stack:
 
         def start(*, tls=False, address="127.0.0.1"):
@@ -90,7 +90,7 @@ def relay(sandbox, tmp_path):
 
 
 def certificate(folder):
-    """A certificate for 127.0.0.1 and for a name that only a proxy knows, signed by itself, and its key."""
+    """A self-signed certificate for 127.0.0.1 and for a name that only a proxy resolves, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a360 test")])
     now = datetime.now(UTC)
@@ -140,7 +140,7 @@ def test_a_proxy_of_the_environment_is_used_with_its_password(sandbox, behind_pr
     assert all(headers["Proxy-Authorization"].startswith("Basic ") for *_, headers in proxy.seen)
 
 
-def test_through_a_proxy_https_is_a_tunnel_that_shows_it_nothing(sandbox, behind_proxy, monkeypatch):
+def test_https_through_a_proxy_is_an_encrypted_tunnel(sandbox, behind_proxy, monkeypatch):
     proxy, url = behind_proxy
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     assert list(connect(sandbox, base_url=url).flows())
@@ -149,7 +149,7 @@ def test_through_a_proxy_https_is_a_tunnel_that_shows_it_nothing(sandbox, behind
 
 
 def test_no_proxy_is_honoured(sandbox, behind_proxy, monkeypatch):
-    """Without the proxy, nobody knows the name."""
+    """Without the proxy, the name can't be resolved."""
     proxy, url = behind_proxy
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", NAME)
@@ -160,8 +160,8 @@ def test_no_proxy_is_honoured(sandbox, behind_proxy, monkeypatch):
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_no_proxy_sees_what_is_for_this_machine(sandbox, relay, monkeypatch, variable, host):
-    """It would read the secret: http is allowed there."""
+def test_requests_to_this_machine_use_no_proxy(sandbox, relay, monkeypatch, variable, host):
+    """A proxy could read the secret, because http is allowed for this machine."""
     proxy = relay()
     monkeypatch.setenv(variable, proxy.url)
     monkeypatch.setenv("NO_PROXY", "elsewhere.example.com")
@@ -171,7 +171,7 @@ def test_no_proxy_sees_what_is_for_this_machine(sandbox, relay, monkeypatch, var
     assert proxy.seen == []
 
 
-def test_no_tunnel_leads_to_this_machine(sandbox, relay, monkeypatch, tmp_path):
+def test_https_requests_to_this_machine_use_no_tunnel(sandbox, relay, monkeypatch, tmp_path):
     proxy, host = relay(), relay(tls=True)
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
@@ -179,14 +179,14 @@ def test_no_tunnel_leads_to_this_machine(sandbox, relay, monkeypatch, tmp_path):
     assert proxy.seen == []
 
 
-def test_a_certificate_that_nobody_signed_is_refused_at_once(sandbox, relay):
+def test_an_untrusted_certificate_is_refused_without_retries(sandbox, relay):
     host = relay(tls=True)
     with pytest.raises(A360ConfigError, match="REQUESTS_CA_BUNDLE"):
         connect(sandbox, base_url=host.url).flows()
     assert asked(sandbox, "/") == []
 
 
-def test_a_bundle_that_is_not_there_is_named_before_any_request(sandbox, relay, monkeypatch):
+def test_a_missing_ca_bundle_is_an_error_before_any_request(sandbox, relay, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
     with pytest.raises(A360ConfigError, match=r"/nowhere/bundle\.pem"):
         connect(sandbox, base_url=relay(tls=True).url)
@@ -216,7 +216,7 @@ def test_a_bundle_that_is_not_there_is_named_before_any_request(sandbox, relay, 
         "None",
     ],
 )
-def test_a_proxy_that_is_no_url_gives_an_error_of_ours(sandbox, monkeypatch, proxy):
+def test_an_invalid_proxy_url_is_a_config_error(sandbox, monkeypatch, proxy):
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
     with pytest.raises((A360ConfigError, A360TransientError)) as caught:
@@ -227,14 +227,14 @@ def test_a_proxy_that_is_no_url_gives_an_error_of_ours(sandbox, monkeypatch, pro
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_that_is_no_url_is_told_before_any_request(sandbox, monkeypatch, variable):
+def test_an_invalid_proxy_url_is_an_error_before_any_request(sandbox, monkeypatch, variable):
     monkeypatch.setenv(variable, "http://")
     with pytest.raises(A360ConfigError, match=variable):
         connect(sandbox, base_url=f"https://{NAME}")
 
 
-def test_a_netrc_does_not_take_the_bearers_place_and_is_not_shown_to_the_login(sandbox, relay, monkeypatch, tmp_path):
-    """A login with an Authorization of its own is one of somebody else."""
+def test_a_netrc_file_is_not_used(sandbox, relay, monkeypatch, tmp_path):
+    """Neither for the token request nor for others."""
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password else\ndefault login any password one\n")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -266,7 +266,7 @@ def test_cookies_are_not_kept(sandbox):
 
 
 class ReadsBodies(requests.adapters.HTTPAdapter):
-    """One that reads each body, to log it or to measure it."""
+    """An adapter that reads each body, to log or measure it."""
 
     def send(self, *args, **kwargs):
         response = super().send(*args, **kwargs)
@@ -275,7 +275,7 @@ class ReadsBodies(requests.adapters.HTTPAdapter):
 
 
 class GivesFiles(requests.adapters.HTTPAdapter):
-    """One whose bodies are plain files."""
+    """An adapter whose bodies are plain files."""
 
     def send(self, *args, **kwargs):
         response = super().send(*args, **kwargs)
@@ -284,13 +284,13 @@ class GivesFiles(requests.adapters.HTTPAdapter):
 
 
 @pytest.mark.parametrize("adapter", [ReadsBodies, GivesFiles])
-def test_an_adapter_of_the_user_may_read_or_replace_the_body(sandbox, adapter):
+def test_a_users_adapter_may_read_or_replace_the_body(sandbox, adapter):
     client = connect(sandbox)
     client.session.mount("http://", adapter())
     assert client.flow(example.EMPTY_FLOW).starts == 0
 
 
-def test_the_body_of_a_redirect_cannot_hold_a_call_beyond_its_time(raw_server):
+def test_the_body_of_a_redirect_cannot_delay_a_call_beyond_its_deadline(raw_server):
     def handle(_, connection):
         connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 1200\r\n\r\n")
         for _ in range(1200):
@@ -304,14 +304,14 @@ def test_the_body_of_a_redirect_cannot_hold_a_call_beyond_its_time(raw_server):
 
 
 @pytest.mark.parametrize("location", ["http://[", "mailto:a@example.com", "", "\u00e9"])
-def test_a_redirect_to_nowhere_is_an_error_of_its_status(sandbox, location):
+def test_a_redirect_with_an_invalid_location_is_an_error_with_its_status(sandbox, location):
     sandbox.answer_next("/a360", status=302, headers={"Location": location})
     with pytest.raises(A360RequestError, match="302"):
         connect(sandbox).flow(7)
 
 
 @pytest.mark.parametrize("key", ["sp_apikey_one\nsp_apikey_two", "sp_apikey_\u0430bc", "sp_apikey \u2026"])
-def test_a_key_that_no_header_can_carry_is_an_error_of_the_connection(key):
+def test_a_key_with_characters_that_no_header_allows_is_a_config_error(key):
     with pytest.raises(A360ConfigError) as caught:
         connect_by_key("http://127.0.0.1:9", deadline=0.2, secret=key).flow(7)
     assert "apikey" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What a connection may say of an account; anything else is told before a request leaves."""
+"""Which settings are valid; an invalid one is an error before any request."""
 
 import socket
 
@@ -37,7 +37,7 @@ from airflow_provider_a360.api.settings import Settings
         ({"read_timeout": float("inf")}, "read_timeout"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(given, message):
+def test_an_invalid_setting_is_refused_with_its_name(given, message):
     with pytest.raises(A360ConfigError, match=message) as caught:
         Settings(**{"client_id": "me", "secret": "hush-hush", **given})
     assert "hush" not in str(caught.value)
@@ -84,9 +84,9 @@ def test_a_secret_typed_as_host_is_not_shown(monkeypatch, secret, form):
         shown.append(repr(settings))
         A360Client(settings, deadline=0.01).flows()
 
-    with pytest.raises((A360ConfigError, A360TransientError), match=r"[Tt]he connection's host") as told:
+    with pytest.raises((A360ConfigError, A360TransientError), match=r"[Tt]he connection's host") as caught:
         ask()
-    assert secret not in f"{shown}{told.value}"
+    assert secret not in f"{shown}{caught.value}"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_secret_typed_as_host_is_not_shown(monkeypatch, secret, form):
         "http://localhost:8080",
     ],
 )
-def test_a_host_that_is_one_is_shown_without_its_path(url):
+def test_a_real_host_is_shown_without_its_path(url):
     assert Settings(secret="key", base_url=f"{url}/sp_apikey_0123456789").shown_url == url
 
 
@@ -115,6 +115,6 @@ def test_the_defaults_are_the_services_own_limits():
     assert (settings.requests_per_second, settings.page_size) == (10, 100)
 
 
-def test_making_a_client_sends_nothing(sandbox):
+def test_creating_a_client_sends_no_request(sandbox):
     assert A360Client(Settings(secret="key", base_url=sandbox.url)).requests == 0
     assert sandbox.requests == []

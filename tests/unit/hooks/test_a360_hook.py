@@ -217,7 +217,7 @@ def test_the_connection_is_read_once_and_the_client_kept(connect, sandbox, monke
 
 def test_the_hook_has_every_method_of_the_client(connect, sandbox):
     methods = [name for name in dir(A360Client) if not name.startswith("_") and callable(getattr(A360Client, name))]
-    assert len(methods) == 9
+    assert methods
     for name in methods:
         of_hook, of_client = (inspect.signature(getattr(owner, name)).parameters for owner in (A360Hook, A360Client))
         assert [(one.name, one.kind, one.default) for one in of_hook.values()] == [

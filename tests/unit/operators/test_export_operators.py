@@ -355,7 +355,7 @@ def lines_of(error):
     return "".join(traceback.format_exception(error)).splitlines()
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "Check the connection"), (403, "tariff")])
+@pytest.mark.parametrize(("status", "words"), [(401, "Check the connection"), (403, "plan includes")])
 def test_the_last_line_of_the_error_names_the_refused_connection(run, sandbox, status, words):
     sandbox.answer_next("/a360", status=status, body={"message": "No", "error_code": status}, times=9)
     with pytest.raises(AirflowFailException) as caught:
