@@ -36,7 +36,7 @@ def partition_key(context: Mapping[str, Any]) -> str | None:
 
     :param context: the task's context.
     """
-    return context.get("partition_key") or getattr(context["dag_run"], "partition_key", None)
+    return context.get("partition_key") or getattr(context.get("dag_run"), "partition_key", None)
 
 
 # Until 3.3, where the task state store keeps a rescheduled sensor's counts from one poke to the next.

@@ -101,6 +101,8 @@ def _token_and_lifetime(answer: Any) -> tuple[str, float]:
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not token:
         raise A360AuthError("POST", TOKEN_PATH, None, "the response has no access_token")
+    if not (token.isascii() and token.isprintable() and " " not in token):
+        raise A360AuthError("POST", TOKEN_PATH, None, "the response has an access_token that no header can hold")
     try:
         lifetime = float(answer.get("expires_in") or _DEFAULT_LIFETIME)
     except (TypeError, ValueError):

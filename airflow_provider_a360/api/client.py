@@ -45,6 +45,9 @@ class A360Client(ConversionEndpoints, FlowEndpoints, ElementEndpoints):
         body = {name: value for name, value in given.items() if value not in (None, "")}
         if not body:
             raise A360ConfigError("delete_event_logs needs event_id, email or phone, or several of them.")
+        if wrong := [name for name, value in body.items() if type(value) not in (int, str)]:
+            # Not the value: it may be an address or a phone number.
+            raise A360ConfigError(f"{' and '.join(wrong)} must be a string or an integer.")
         try:
             self._call("POST", endpoints.DELETE_EVENT_LOGS, body=body)
         except A360NoDataError as error:

@@ -74,4 +74,6 @@ class QueueWatch:
                 raise A360FlowPausedError(f"{message} Start the flow in SendPulse, then run the task again.")
             if self.paused % _LOG_EVERY == 1:
                 log.warning("%s Still waiting, in case somebody starts the flow.", message)
+            else:
+                log.info("Flow %d: in_queue is %d; paused.", self.flow_id, queue)
         return None

@@ -12,7 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_a360 import __version__
-from airflow_provider_a360.api.errors import A360ConfigError, A360TransientError
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
 from airflow_provider_a360.api.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _CHUNK = 1 << 16
 
 # Parts of the messages of requests and urllib3, and what to say instead.
 _FAILURES = {
+    "ProxyError": "the proxy refused or failed",
     "Connection refused": "connection refused",
     "NameResolutionError": "host name could not be resolved",
     "Network is unreachable": "network unreachable",
@@ -78,7 +79,7 @@ def _check(session: requests.Session, adapter: HTTPAdapter, url: str) -> None:
     try:
         adapter.cert_verify(pool, url, session.verify, None)  # type: ignore[no-untyped-call]
     except OSError as error:
-        raise A360ConfigError(f"{error}: check the environment variable REQUESTS_CA_BUNDLE.") from None
+        raise A360ConfigError(f"{error}: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE in the environment.") from None
 
 
 class Answer(NamedTuple):
@@ -113,18 +114,26 @@ def exchange(
             timeout=(settings.connect_timeout, settings.read_timeout),
             stream=True,
         ) as response:
+            # The headers' delay must not shorten the time for the body.
+            until = max(until, time.monotonic() + settings.read_timeout)
             return Answer(response.status_code, response.headers, _body(response, until))
     # Bodies are read from urllib3's response, whose errors requests doesn't wrap there.
     except (requests.RequestException, HTTPError, OSError) as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise A360ConfigError(
-                f"The certificate of {settings.shown_url} can't be trusted. If a proxy of your own re-encrypts the "
-                "traffic, set the environment variable REQUESTS_CA_BUNDLE to the file with its certificate."
-            ) from None
-        # Not the error's own text, which may hold a proxy's password.
-        why = next((words for part, words in _FAILURES.items() if part in repr(error)), type(error).__name__)
-        reason = f"no response from {settings.shown_url} ({why}); check the connection's host and the network"
-        raise A360TransientError(request.method, request.path, None, reason) from None
+        failure = _failure(error, settings, request)
+    # Raised here, because an error raised above would keep the request, with its token and body, as its context.
+    raise failure
+
+
+def _failure(error: Exception, settings: Settings, request: Request) -> A360Error:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return A360ConfigError(
+            f"The certificate of {settings.shown_url} can't be trusted. If a proxy of your own re-encrypts the "
+            "traffic, set the environment variable REQUESTS_CA_BUNDLE to the file with its certificate."
+        )
+    # Not the error's own text, which may hold a proxy's password.
+    why = next((words for part, words in _FAILURES.items() if part in repr(error)), type(error).__name__)
+    reason = f"no response from {settings.shown_url} ({why}); check the connection's host and the network"
+    return A360TransientError(request.method, request.path, None, reason)
 
 
 def _body(response: requests.Response, until: float) -> bytes:

@@ -215,8 +215,6 @@ class Transport:
         self._rate_limiter.wait(sleep)
         with self._count_lock:
             self.requests += 1
-        # Waiting for the rate limit must not shorten the time for the response.
-        until = max(until, time.monotonic() + self._settings.read_timeout)
         status, headers, body = exchange(self.session, self._settings, request, access_token, until)
         return answers.read(request.method, request.path, status, headers, body)
 

@@ -16,8 +16,7 @@ from airflow_provider_a360.api.masking import scrub
 _NO_DATE = re.compile(r"(-\d{4,}|0{4,})-\d\d-\d\d($|[ T])", re.ASCII)
 # Not with leading zeros, which a number would lose; a float is exact for 15 digits.
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})", re.ASCII)
-_DECIMAL = re.compile(r"-?(0|[1-9]\d{0,8})\.\d{1,6}", re.ASCII)
-_TEXT_FIELDS = frozenset({"name", "title", "message_title", "subject", "email", "phone"})
+_TEXT_FIELD = re.compile("name|title|subject|mail|phone", re.IGNORECASE)
 _PRINTED = len("2026-11-20 10:00:00")
 
 
@@ -126,22 +125,19 @@ def sequence(value: Any, place: str) -> list[dict[str, Any]]:
 
 
 def with_numbers(value: Any, name: str = "") -> Any:
-    """Return JSON in which strings that are plain numbers have become numbers.
+    """Return JSON in which strings of digits have become integers.
 
     :param value: decoded JSON.
-    :param name: the field that holds it; the string of one that holds text, such as a name or a phone number, stays.
-    :return: the same with integers and floats.
+    :param name: the field that holds it. A field that holds text, such as a name or a phone number, stays as it is.
+    :return: the same with integers.
     """
+    if _TEXT_FIELD.search(name):
+        return value
     if isinstance(value, dict):
         return {key: with_numbers(item, key) for key, item in value.items()}
     if isinstance(value, list):
         return [with_numbers(item, name) for item in value]
-    if isinstance(value, str) and name not in _TEXT_FIELDS:
-        if _INTEGER.fullmatch(value):
-            return int(value)
-        if _DECIMAL.fullmatch(value):
-            return float(value)
-    return value
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
 
 
 def json_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_a360.api.base_client import CALL_DEADLINE
 from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.days import Day
 from airflow_provider_a360.api.endpoints import ConversionKind
-from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError
+from airflow_provider_a360.api.errors import A360ConfigError, A360Error, A360TransientError, A360UndecodableError
 from airflow_provider_a360.api.paging import Listing
 from airflow_provider_a360.api.records import (
     Contact,
@@ -41,8 +41,8 @@ def explain(error: A360Error) -> str:
 
     :param error: the error to explain.
     """
-    if not isinstance(error, A360TransientError):
-        return str(error)
+    if not isinstance(error, A360TransientError) or isinstance(error, A360UndecodableError):
+        return str(error).replace("Run the task again later.", "Try again later.")
     limit = "The account's rate limit is exhausted, perhaps by other users of the account. " * error.limited
     return f"{str(error).removesuffix(error.remedy)}{limit}Try again later."
 
@@ -112,7 +112,7 @@ class A360Hook(BaseHook):
             number = sum(1 for _ in client.flows())
         except A360Error as error:
             return False, explain(error)
-        return True, f"Connected. The account has {number} flows."
+        return True, f"Connected. The account has {number} flow{'s' * (number != 1)}."
 
     @property
     def personal_data_secret(self) -> str | None:
@@ -155,8 +155,8 @@ class A360Hook(BaseHook):
     def flow_stats(self, flow_id: int, first_day: Day = None, last_day: Day = None) -> dict[str, Any]:
         """Return a flow's statistics for a period ("To get information about the flow for a chosen period").
 
-        The service's page doesn't document the response, so its fields are returned unchanged, with strings of digits
-        as numbers.
+        SendPulse's documentation doesn't show the response, so its fields keep their names. Strings of digits become
+        integers, except in fields that hold text.
 
         Example::
 
@@ -249,8 +249,8 @@ class A360Hook(BaseHook):
 
         :param element_id: the element's ID.
         :param element_type: the element's type; it decides the type of the rows.
-        :param sort_field: field to sort by, such as `"id"`. The page lists no values.
-        :param sort_direction: the page says that `"asc"` sorts from highest to lowest.
+        :param sort_field: field to sort by, such as `"id"`. The documentation lists no values.
+        :param sort_direction: according to the documentation, `"asc"` sorts from highest to lowest.
         :raises A360ListMovedError: while iterating, if the list changed every time it was read.
         """
         return self._client.contacts(element_id, element_type, sort_field=sort_field, sort_direction=sort_direction)
@@ -280,8 +280,8 @@ class A360Hook(BaseHook):
     ) -> Listing[Conversion]:
         """List the conversions of a flow ("Get a List of the Contacts That Converted").
 
-        The page doesn't say by which date the service filters, nor when its day begins. This method returns what the
-        service sends; A360ExportConversionsOperator assigns each row to its day.
+        The documentation doesn't say by which date the service filters, nor when its day begins. This method returns
+        what the service sends; A360ExportConversionsOperator assigns each row to its day.
 
         Example::
 

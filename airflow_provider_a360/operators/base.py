@@ -7,6 +7,7 @@ import signal
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator
@@ -59,7 +60,8 @@ class A360ExportBaseOperator(BaseOperator):
         super().__init__(**kwargs)
         rendered.check_literal("file_format", file_format)
         self.flow_ids = flow_ids
-        self.destination: Any = destination  # a path once templates are rendered
+        # A string, because Airflow doesn't render templates in a Path.
+        self.destination: Any = str(destination) if isinstance(destination, PurePath) else destination
         self.file_format = file_format
         self.first_day = first_day
         self.last_day = last_day

@@ -75,6 +75,8 @@ class A360ExportConversionsOperator(A360ExportBaseOperator):
         )
         rendered.check_literal("kind", kind)
         rendered.check_literal("personal_data", personal_data)
+        if personal_data is None or isinstance(personal_data, str):
+            _check_given(personal_data)
         self.kind = kind
         self.goal_id = goal_id
         self.personal_data = personal_data
@@ -90,9 +92,8 @@ class A360ExportConversionsOperator(A360ExportBaseOperator):
     def _row_transform(self, hook: A360Hook) -> Callable[[Any], Any]:
         from airflow_provider_a360.export.personal import row_transform  # noqa: PLC0415
 
-        if (chosen := rendered.given(self.personal_data)) is None:
-            raise A360ConfigError('personal_data is empty: set "keep", "hash" or "drop".')
-        return row_transform(chosen, hook.personal_data_secret)
+        _check_given(self.personal_data)
+        return row_transform(rendered.given(self.personal_data), hook.personal_data_secret)
 
     def _secret_fingerprint(self, hook: A360Hook) -> str:
         from airflow_provider_a360.export.personal import secret_fingerprint  # noqa: PLC0415
@@ -173,3 +174,9 @@ class A360ExportElementStatsOperator(A360ExportBaseOperator):
             include_deleted=rendered.boolean(rendered.given(self.include_deleted, default=True), "include_deleted"),
             grain=grain,
         )
+
+
+def _check_given(personal_data: Any) -> None:
+    """Refuse an empty value: "keep" would export addresses although the author may have meant to hash them."""
+    if rendered.given(personal_data) is None:
+        raise A360ConfigError('personal_data is empty: set "keep", "hash" or "drop".')

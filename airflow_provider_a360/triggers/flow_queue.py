@@ -16,11 +16,20 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_a360 import airflow_compat
-from airflow_provider_a360.api.errors import PERMANENT, A360AuthError, A360RevokedError, of_connection
+from airflow_provider_a360.api.auth import TOKEN_PATH
+from airflow_provider_a360.api.errors import (
+    PERMANENT,
+    A360AuthError,
+    A360RevokedError,
+    A360TransientError,
+    of_connection,
+)
 from airflow_provider_a360.api.queue import POLL_DEADLINE, QueueWatch
 from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.hooks.connection import make_client, settings_of
 
+MASK_TIMEOUT = 10.0
+"""Seconds until Airflow must have registered a token for masking, else the poll fails and is repeated."""
 T = TypeVar("T")
 
 
@@ -115,8 +124,16 @@ class _Polls:
     """
 
     def __init__(self, conn_id: str, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
-        def in_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(POLL_DEADLINE)
+        def in_loop(coroutine: Coroutine[Any, Any, T], timeout: float = POLL_DEADLINE) -> T:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout)
+
+        def mask(token: str) -> None:
+            try:
+                in_loop(airflow_compat.mask_secret(token), MASK_TIMEOUT)
+            except TimeoutError:
+                # Try again at the next poll, and send no token that isn't masked.
+                reason = "the triggerer was too busy to mask the access token"
+                raise A360TransientError("POST", TOKEN_PATH, None, reason) from None
 
         # One thread per concurrent request. The account's rate limit is far below what they can send.
         self._threads = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="a360-poll")
@@ -126,7 +143,7 @@ class _Polls:
             settings,
             deadline=POLL_DEADLINE,
             reload_settings=lambda: in_loop(_settings(conn_id)),
-            on_new_token=lambda token: in_loop(airflow_compat.mask_secret(token)),
+            on_new_token=mask,
         )
 
     async def poll(self, watch: QueueWatch) -> dict[str, int | None] | None:

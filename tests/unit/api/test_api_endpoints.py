@@ -435,6 +435,8 @@ def test_the_filtered_totals_hold_every_goal_when_a_page_holds_one(sandbox):
         pytest.param(lambda client: client.conversions(FLOW, kind="goals"), id="unknown kind"),
         pytest.param(lambda client: client.conversions(FLOW, goal_id=-1), id="goal below 1"),
         pytest.param(lambda client: client.delete_event_logs(), id="delete nothing"),
+        pytest.param(lambda client: client.delete_event_logs(event_id=float("nan")), id="delete nan"),
+        pytest.param(lambda client: client.delete_event_logs(email=["ann@example.com"]), id="delete list"),
         pytest.param(lambda client: client.delete_event_logs(event_id="", email=""), id="delete empty"),
     ],
 )

@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from airflow_provider_a360.api.client import A360Client
 from airflow_provider_a360.api.errors import A360ConfigError, A360RequestError, A360TransientError
+from airflow_provider_a360.api.settings import Settings
 from airflow_provider_a360.sandbox import example
 
 NAME = "a360.example.com"
@@ -315,3 +318,41 @@ def test_a_key_with_characters_that_no_header_allows_is_a_config_error(key):
     with pytest.raises(A360ConfigError) as caught:
         connect_by_key("http://127.0.0.1:9", deadline=0.2, secret=key).flow(7)
     assert "apikey" not in str(caught.value)
+
+
+class SlowHeaders(BaseHTTPRequestHandler):
+    """Sends the end of the headers late, and then the body at once or after a pause."""
+
+    def do_GET(self):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        time.sleep(0.8)
+        self.wfile.write(b"Content-Length: 12\r\n\r\n")
+        self.wfile.flush()
+        time.sleep(0.5)
+        self.wfile.write(b'{"data": []}')
+
+    def log_message(self, *_):
+        pass
+
+
+def test_slow_headers_do_not_shorten_the_time_for_the_body():
+    with ThreadingHTTPServer(("127.0.0.1", 0), SlowHeaders) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings(
+            secret="sp_apikey_made_up", base_url=f"http://127.0.0.1:{server.server_port}", read_timeout=1.0
+        )
+        assert list(A360Client(settings, deadline=0.1).flows()) == []
+        server.shutdown()
+
+
+def test_no_error_keeps_the_request_with_its_secrets():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        client = A360Client(Settings(secret="sp_apikey_made_up", base_url=url), deadline=0.1)
+        with pytest.raises(A360TransientError) as caught:
+            client.delete_event_logs(email="ann@example.com")
+    error = caught.value
+    while error is not None:
+        assert not hasattr(error, "request")
+        error = error.__context__ or error.__cause__

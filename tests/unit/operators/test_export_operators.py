@@ -172,6 +172,18 @@ def test_personal_data_that_renders_to_nothing_exports_no_address(run, tmp_path,
     assert not (tmp_path / "lake").exists()
 
 
+@pytest.mark.parametrize("nothing", [None, "", " "])
+def test_empty_personal_data_is_an_import_error_of_the_dag(nothing):
+    with pytest.raises(A360ConfigError, match="personal_data is empty"):
+        A360ExportConversionsOperator(task_id="export", flow_ids="all", destination="/data", personal_data=nothing)
+
+
+def test_a_template_in_a_path_is_rendered(tmp_path):
+    task = A360ExportConversionsOperator(task_id="export", flow_ids="all", destination=tmp_path / "{{ day }}")
+    task.render_template_fields({"day": "2026-11-20"})
+    assert task.destination == f"{tmp_path}/2026-11-20"
+
+
 @pytest.mark.parametrize("operator", BOTH)
 def test_parquet_without_pyarrow_is_refused_before_any_request(run, operator, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import logging
 import socketserver
 import threading
 import time
@@ -11,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.sdk.execution_time import task_runner
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 
 from airflow_provider_a360.sandbox import example, tokens
 from airflow_provider_a360.sandbox.account import Account
@@ -263,3 +264,21 @@ def test_a_token_is_registered_for_masking_in_airflows_own_loop(monkeypatch, san
     loop = asyncio.run(check())
     loops = [where for value, where in sent if value in sandbox._tokens._uses]
     assert loops == [loop]
+
+
+def test_a_triggerer_too_busy_to_mask_a_token_delays_the_poll_and_nothing_else(monkeypatch, sandbox, connect, caplog):
+    monkeypatch.setattr(flow_queue, "MASK_TIMEOUT", 0.1)
+    connect("ours", sandbox)
+    sandbox.now[0] += timedelta(minutes=5)
+    sandbox.options.latency = 0.3
+
+    async def check():
+        wait = asyncio.create_task(event(trigger()))
+        await until(lambda: sandbox.requests)
+        # All triggers share one thread for synchronous calls. Block it while the token is on its way.
+        await sync_to_async(time.sleep)(1.0)
+        return await asyncio.wait_for(wait, 20)
+
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(check())["outcome"] == "drained"
+    assert "too busy to mask the access token" in caplog.text
