@@ -1,4 +1,4 @@
-"""A connection becomes a client."""
+"""Turn an Airflow connection into a client."""
 
 DEFAULT_CONN_ID = "a360_default"
-"""Here, so that an operator names it without what the hook imports: DAGs are parsed all day."""
+"""Defined here, so that operators don't import the hook: that would slow down DAG parsing."""
