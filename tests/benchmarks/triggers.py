@@ -25,6 +25,7 @@ from typing import NamedTuple
 import airflow.jobs.triggerer_job_runner  # noqa: F401  # as in a triggerer's process
 
 from airflow_provider_a360.api.client import A360Client
+from airflow_provider_a360.hooks import connection
 from airflow_provider_a360.triggers import flow_queue
 
 BEAT = 0.002
@@ -72,7 +73,7 @@ def longest_gap(times: list[float], began: float, ended: float) -> float:
 
 
 async def main(count: int, poll_interval: float, seconds: float, conn_ids: list[str]) -> None:
-    flow_queue.A360Client = Counted
+    connection.A360Client = Counted
     holds: list[Hold] = []
     beat = asyncio.create_task(heartbeat(holds))
     deadline = time.time() + seconds

@@ -43,7 +43,13 @@ def task(request, export):
     """Return an export of two flows that takes a fraction of a second; `duration` is its time without faults."""
     account = random_account(3, flows=2, days=DAYS[request.param], most_rows=100)
     flows = sorted(flow.id for flow in account.flows)
-    kwargs = {"dataset": request.param, "days": DAYS[request.param], "flow_ids": flows, "page_size": 20, "in_flight": 2}
+    kwargs = {
+        "dataset": request.param,
+        "days": DAYS[request.param],
+        "flow_ids": flows,
+        "page_size": 20,
+        "max_in_flight": 2,
+    }
     task = export(account, knobs={"latency": 0.004}, **kwargs)
     # The first try also waits for the worker to start.
     for _ in range(2):

@@ -88,14 +88,10 @@ def output(checkout, home, env, tmp_path_factory):
         stack.enter_context(terminal(first, checkout, env, logs / "1"))
         stack.enter_context(terminal(second, checkout, env, logs / "2"))
         wait_until(lists_the_dag, logs / "2")
-        (backfill, look, single) = third
-        # One terminal: each block is run after the ones before it.
-        bash = ["bash", "-euo", "pipefail", "-c"]
-        subprocess.run([*bash, backfill], cwd=checkout, env=env, check=True, timeout=SECONDS)
         wait_until(lambda: len(list((home / "a360").rglob("all.*"))) == 16, logs / "2")
-        exports = "\n".join(line for line in backfill.splitlines() if not line.startswith(("airflow", "    --from")))
+        # Each block of a terminal is run after the ones before it.
         result = subprocess.run(
-            [*bash, f"{exports}\n{look}\n{single}"],
+            ["bash", "-euo", "pipefail", "-c", "\n".join(third)],
             cwd=checkout, env=env, timeout=SECONDS, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert result.returncode == 0, result.stdout + result.stderr
