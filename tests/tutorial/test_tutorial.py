@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from airflow_harness import ROOT
 
+ROOT = Path(__file__).parents[2]
 TUTORIAL = (ROOT / ".github" / "TUTORIAL.md").read_text()
 BLOCKS = re.findall(r"<!-- terminal (\d) -->\n```bash\n(.*?)\n```", TUTORIAL, re.DOTALL)
 UI = "http://localhost:8080"
