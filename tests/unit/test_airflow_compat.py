@@ -36,6 +36,11 @@ def test_airflows_task_state_store_is_used_if_there_is_one(caplog):
     assert caplog.messages == []
 
 
+def test_a_context_without_a_run_has_no_partition():
+    assert airflow_compat.partition_key({}) is None
+    assert airflow_compat.partition_key({"partition_key": "2026-11-20"}) == "2026-11-20"
+
+
 class Field:
     """A field of a form."""
 

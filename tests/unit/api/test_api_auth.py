@@ -224,3 +224,11 @@ def test_a_token_endpoint_that_keeps_failing_is_retried_until_the_deadline(sandb
         connect(sandbox, deadline=0.1).flow(example.EMPTY_FLOW)
     assert logins(sandbox) > 1
     assert asked(sandbox) == []
+
+
+@pytest.mark.parametrize("token", ["made\nup", "made up", "m\u00e4de-up", "made\x7fup"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(sandbox, token):
+    sandbox.answer_next(TOKEN_PATH, body={"access_token": token})
+    with pytest.raises(A360AuthError, match="access_token that no header can hold") as caught:
+        connect(sandbox).flow(example.EMPTY_FLOW)
+    assert token not in str(caught.value)
